@@ -1,0 +1,11 @@
+//! Every structure of the file format specification: bytes to values and back, pure.
+//!
+//! A structure is declared once, for both directions, with [`record!`](record) where its shape is
+//! plain and by hand ([`Wire`](bytes::Wire), both directions adjacent) where it is not.
+#![deny(clippy::arithmetic_side_effects, clippy::as_conversions)]
+#![cfg_attr(test, allow(clippy::arithmetic_side_effects, clippy::as_conversions, reason = "tests may"))]
+
+#[macro_use]
+mod record;
+pub(crate) mod bytes;
+pub(crate) mod checksum;

@@ -1,0 +1,17 @@
+//! HDF5 virtual datasets and live files, fast and safe.
+//!
+//! hyperslab is its own engine: it reads and writes the HDF5 format itself, without libhdf5.
+
+mod datatype;
+mod error;
+mod filter;
+mod format;
+mod index;
+mod layout;
+mod metadata;
+mod object;
+mod space;
+mod storage;
+mod vds;
+
+pub use error::{Error, ErrorKind, Result};

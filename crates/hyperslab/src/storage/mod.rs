@@ -1,0 +1,48 @@
+//! Bytes at offsets; knows no HDF5.
+
+use std::fmt::Debug;
+use std::io;
+
+/// Reads bytes at offsets, from many threads at once.
+pub trait ReadAt: Debug + Send + Sync {
+    /// How many bytes there are now.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn len(&self) -> io::Result<u64>;
+
+    /// Whether there are no bytes.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn is_empty(&self) -> io::Result<bool> {
+        Ok(self.len()? == 0)
+    }
+
+    /// Fills `buffer` from `offset`.
+    ///
+    /// # Errors
+    /// `UnexpectedEof` when there are fewer bytes; else what the operating system says.
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
+}
+
+/// Writes bytes at offsets.
+pub trait WriteAt: ReadAt {
+    /// Writes all of `bytes` at `offset`, growing the file where needed.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+
+    /// Makes the file `length` bytes long.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn set_len(&self, length: u64) -> io::Result<()>;
+
+    /// Returns when everything written is on the disk.
+    ///
+    /// # Errors
+    /// What the operating system says.
+    fn sync(&self) -> io::Result<()>;
+}
