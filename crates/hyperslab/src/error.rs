@@ -138,7 +138,10 @@ mod tests {
     fn an_error_reads_from_the_outermost_place_inwards() {
         let inner: Result<()> = Err(Error::malformed("version is 9, expected 0 or 1"));
         let error = inner.at(|| "dataspace message").at(|| "/entry/data").at(|| "run.h5").unwrap_err();
-        assert_eq!(error.to_string(), "run.h5: /entry/data: dataspace message: version is 9, expected 0 or 1");
+        assert_eq!(
+            error.to_string(),
+            "run.h5: /entry/data: dataspace message: version is 9, expected 0 or 1"
+        );
         assert_eq!(error.kind(), ErrorKind::Malformed);
     }
 }

@@ -143,7 +143,8 @@ impl<'a> Cursor<'a> {
 
     /// Bytes up to a NUL, which is taken too.
     pub(crate) fn until_nul(&mut self) -> Result<&'a [u8]> {
-        let length = memchr::memchr(0, self.rest()).ok_or_else(|| Error::malformed("a name has no end (NUL)"))?;
+        let length =
+            memchr::memchr(0, self.rest()).ok_or_else(|| Error::malformed("a name has no end (NUL)"))?;
         let name = self.take(length)?;
         self.skip(1)?;
         Ok(name)

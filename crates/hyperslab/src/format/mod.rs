@@ -9,3 +9,4 @@
 mod record;
 pub(crate) mod bytes;
 pub(crate) mod checksum;
+pub(crate) mod message;

@@ -1,10 +1,14 @@
 //! Bytes at offsets; knows no HDF5.
 
+pub(crate) mod file;
+pub(crate) mod memory;
+pub(crate) mod pages;
+
 use std::fmt::Debug;
 use std::io;
 
 /// Reads bytes at offsets, from many threads at once.
-pub trait ReadAt: Debug + Send + Sync {
+pub(crate) trait ReadAt: Debug + Send + Sync {
     /// How many bytes there are now.
     ///
     /// # Errors
@@ -27,7 +31,7 @@ pub trait ReadAt: Debug + Send + Sync {
 }
 
 /// Writes bytes at offsets.
-pub trait WriteAt: ReadAt {
+pub(crate) trait WriteAt: ReadAt {
     /// Writes all of `bytes` at `offset`, growing the file where needed.
     ///
     /// # Errors

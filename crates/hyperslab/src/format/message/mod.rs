@@ -1,0 +1,5 @@
+//! Header messages, one file each.
+//!
+//! Spec: IV.A.2 "Disk Format: Level 2A2 - Data Object Header Messages".
+
+pub(crate) mod layout;

@@ -1,0 +1,78 @@
+//! [`Pages`]: small reads answered from pages that were read before.
+
+use crate::storage::ReadAt;
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::io;
+use std::sync::Arc;
+
+/// Bytes of a page: one page answers most opens of a file.
+const PAGE: u64 = 8 << 10;
+/// A read of more than this goes to the storage directly, so a bulk read does not flush the pages.
+const LARGE: usize = 32 << 10;
+/// Pages kept at once, 8 MiB; when there are more, all are dropped.
+const KEPT: usize = 1024;
+
+/// A cache of pages over a storage that nobody changes.
+#[derive(Debug)]
+pub(crate) struct Pages {
+    storage: Arc<dyn ReadAt>,
+    length: u64,
+    read: Mutex<HashMap<u64, Arc<[u8]>>>,
+}
+
+impl Pages {
+    pub(crate) fn new(storage: Arc<dyn ReadAt>) -> io::Result<Self> {
+        let length = storage.len()?;
+        Ok(Self { storage, length, read: Mutex::default() })
+    }
+
+    /// Bytes of the file when it was opened.
+    pub(crate) fn len(&self) -> u64 {
+        self.length
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn ReadAt> {
+        &self.storage
+    }
+
+    /// Fills `buffer` from `offset`.
+    pub(crate) fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        if buffer.len() > LARGE {
+            return self.storage.read_at(offset, buffer);
+        }
+        let mut rest = buffer;
+        let mut offset = offset;
+        while !rest.is_empty() {
+            let page = self.page(offset / PAGE)?;
+            let within = usize::try_from(offset % PAGE).map_err(|_| io::ErrorKind::InvalidInput)?;
+            let from = page.get(within..).unwrap_or_default();
+            let count = from.len().min(rest.len());
+            if count == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let (now, later) = rest.split_at_mut(count);
+            now.copy_from_slice(from.get(..count).unwrap_or_default());
+            rest = later;
+            offset += count as u64;
+        }
+        Ok(())
+    }
+
+    fn page(&self, number: u64) -> io::Result<Arc<[u8]>> {
+        if let Some(page) = self.read.lock().get(&number) {
+            return Ok(Arc::clone(page));
+        }
+        let start = number.checked_mul(PAGE).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let count = PAGE.min(self.length.saturating_sub(start));
+        let mut bytes = vec![0; usize::try_from(count).map_err(|_| io::ErrorKind::InvalidInput)?];
+        self.storage.read_at(start, &mut bytes)?;
+        let page: Arc<[u8]> = bytes.into();
+        let mut pages = self.read.lock();
+        if pages.len() >= KEPT {
+            pages.clear();
+        }
+        pages.insert(number, Arc::clone(&page));
+        Ok(page)
+    }
+}
