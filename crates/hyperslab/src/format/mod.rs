@@ -10,3 +10,5 @@ mod record;
 pub(crate) mod bytes;
 pub(crate) mod checksum;
 pub(crate) mod message;
+pub(crate) mod object_header;
+pub(crate) mod superblock;

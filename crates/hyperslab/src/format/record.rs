@@ -3,7 +3,7 @@
 //! ```text
 //! record! {
 //!     /// What it is.  Spec: section.
-//!     pub(crate) struct FixedArrayHeader [signature b"FAHD", version 0, checksum] {
+//!     pub(crate) struct FixedArrayHeader [signature b"FAHD", version 0, sealed by checksum] {
 //!         /// What the field means.
 //!         client: u8;
 //!         block: Option<Address>;
@@ -16,7 +16,7 @@
 macro_rules! record {
     (
         $(#[$meta:meta])*
-        pub(crate) struct $name:ident [$(signature $signature:literal)? $(,)? $(version $version:literal)? $(,)? $($checksum:ident)?] {
+        pub(crate) struct $name:ident [$(signature $signature:literal,)? $(version $version:literal,)? $(sealed by $checksum:ident)?] {
             $( $(#[$field_meta:meta])* $field:ident : $type:ty $(where $condition:expr)? ; )*
         }
     ) => {

@@ -1,1 +1,3 @@
-//! (room object)
+//! What objects are: headers, links, attributes, and the heaps and trees that hold them.
+
+pub(crate) mod header;

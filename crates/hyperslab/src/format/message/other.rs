@@ -1,0 +1,147 @@
+//! The small messages: external files, sharing, time, and what the superblock extension holds.
+//!
+//! Spec: IV.A.2.h, IV.A.2.n to IV.A.2.x.
+
+use crate::error::{Error, Result};
+use crate::format::bytes::{Address, Cursor, Length, Wire};
+
+record! {
+    /// Where an old-style group keeps its links.  Spec: IV.A.2.r "The Symbol Table Message".
+    pub(crate) struct SymbolTable [] {
+        btree: Option<Address>;
+        heap: Option<Address>;
+    }
+}
+
+record! {
+    /// One external file: where its name is in the heap, and which bytes of it are used.
+    ///
+    /// Spec: IV.A.2.h "The Data Storage - External Data Files Message".
+    pub(crate) struct ExternalSlot [] {
+        name: Length;
+        offset: Length;
+        /// All ones when the file may grow.
+        size: Length;
+    }
+}
+
+/// The external files of a dataset, in the order their bytes follow each other.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ExternalFiles {
+    /// Local heap with the names.
+    pub(crate) heap: Address,
+    pub(crate) slots: Vec<ExternalSlot>,
+}
+
+impl ExternalFiles {
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        cursor.version(&[1])?;
+        cursor.skip(3)?;
+        let (allocated, used) = (cursor.u16()?, cursor.u16()?);
+        if used > allocated {
+            return Err(Error::malformed(format!("{used} external files in {allocated} slots")));
+        }
+        let heap = cursor.address()?.ok_or_else(|| Error::malformed("external file names have no heap"))?;
+        let width = usize::from(cursor.widths().lengths).saturating_mul(3);
+        cursor.expect_items(u64::from(used), width)?;
+        let slots = (0..used).map(|_| ExternalSlot::read(cursor)).collect::<Result<_>>()?;
+        Ok(Self { heap, slots })
+    }
+}
+
+/// Where a shared message is.  Spec: IV.A.2 "Shared Message".
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Shared {
+    /// In the header of a named datatype.
+    Committed(Address),
+    /// In the file's heap of shared messages.
+    Heap([u8; 8]),
+}
+
+impl Shared {
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        let version = cursor.version(&[1, 2, 3])?;
+        let class = cursor.u8()?;
+        if version == 1 {
+            cursor.skip(6)?;
+            cursor.length()?;
+        }
+        if version == 3 && class == 1 {
+            return Ok(Self::Heap(cursor.array()?));
+        }
+        if version == 3 && class != 2 {
+            return Err(Error::malformed(format!("shared message class is {class}, expected 1 or 2")));
+        }
+        let address = cursor.address()?.ok_or_else(|| Error::malformed("a shared message has no address"))?;
+        Ok(Self::Committed(address))
+    }
+}
+
+/// Fails unless a modification time is one.  Spec: IV.A.2.o and IV.A.2.s.
+pub(crate) fn check_time(cursor: &mut Cursor<'_>, old: bool) -> Result<()> {
+    if old {
+        return cursor.skip(16);
+    }
+    cursor.version(&[1])?;
+    cursor.skip(7)
+}
+
+/// Fails unless file space info is sound.  Spec: IV.A.2.x "The File Space Info Message".
+pub(crate) fn check_file_space(cursor: &mut Cursor<'_>) -> Result<()> {
+    let version = cursor.version(&[0, 1])?;
+    let strategy = cursor.u8()?;
+    if version == 0 {
+        cursor.length()?;
+        let managers: usize = if strategy == 1 { 6 } else { 0 };
+        return cursor.skip(managers.saturating_mul(usize::from(cursor.widths().offsets)));
+    }
+    let persists = cursor.u8()?;
+    cursor.length()?;
+    let page = cursor.length()?;
+    if !(512..=1 << 30).contains(&page) {
+        return Err(Error::malformed(format!("file space pages are {page} bytes, expected 512 to 2^30")));
+    }
+    cursor.skip(2)?;
+    cursor.address()?;
+    let managers: usize = if persists == 0 { 0 } else { 12 };
+    cursor.skip(managers.saturating_mul(usize::from(cursor.widths().offsets)))
+}
+
+record! {
+    /// Where the file's shared messages are.  Spec: IV.A.2.p "The Shared Message Table Message".
+    pub(crate) struct SharedTable [version 0,] {
+        table: Option<Address>;
+        indexes: u8;
+    }
+}
+
+/// One index of the shared message table: message types it serves, and its heap.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SharedIndex {
+    /// Bit n: messages of type n.
+    pub(crate) kinds: u16,
+    pub(crate) heap: Option<Address>,
+}
+
+/// Reads the table of shared-message indexes.  Spec: III.H "Shared Object Header Message Table".
+pub(crate) fn read_shared_table(cursor: &mut Cursor<'_>, count: u8) -> Result<Vec<SharedIndex>> {
+    let start = cursor.position();
+    cursor.signature(*b"SMTB")?;
+    let mut indexes = Vec::new();
+    for _ in 0..count {
+        cursor.version(&[0])?;
+        cursor.skip(1)?;
+        let kinds = cursor.u16()?;
+        cursor.skip(10)?;
+        cursor.address()?;
+        indexes.push(SharedIndex { kinds, heap: cursor.address()? });
+    }
+    cursor.checksum(start)?;
+    Ok(indexes)
+}
+
+/// Bytes of a shared message table of `count` indexes.
+pub(crate) fn shared_table_size(count: u8, offsets: u8) -> usize {
+    let entry = usize::from(offsets).saturating_mul(2).saturating_add(14);
+    usize::from(count).saturating_mul(entry).saturating_add(8)
+}

@@ -1,0 +1,186 @@
+//! Object headers: a prefix and messages, in one or more chunks of bytes.
+//!
+//! Spec: IV.A.1 "Data Object Header", versions 1 and 2.
+
+use crate::error::{Error, Result};
+use crate::format::bytes::{Address, Cursor, Sink};
+
+/// The signature of a version-2 header.
+pub(crate) const SIGNATURE: [u8; 4] = *b"OHDR";
+const CONTINUATION_SIGNATURE: [u8; 4] = *b"OCHK";
+/// Bytes before the first message of a version-1 header.
+pub(crate) const PREFIX_1: usize = 16;
+/// No prefix of a version-2 header is longer.
+pub(crate) const PREFIX_2_MAX: usize = 34;
+
+/// Message types, as the specification numbers them.
+pub(crate) mod kind {
+    pub(crate) const NIL: u16 = 0x00;
+    pub(crate) const DATASPACE: u16 = 0x01;
+    pub(crate) const LINK_INFO: u16 = 0x02;
+    pub(crate) const DATATYPE: u16 = 0x03;
+    pub(crate) const FILL_OLD: u16 = 0x04;
+    pub(crate) const FILL: u16 = 0x05;
+    pub(crate) const LINK: u16 = 0x06;
+    pub(crate) const EXTERNAL_FILES: u16 = 0x07;
+    pub(crate) const LAYOUT: u16 = 0x08;
+    pub(crate) const GROUP_INFO: u16 = 0x0a;
+    pub(crate) const FILTER_PIPELINE: u16 = 0x0b;
+    pub(crate) const ATTRIBUTE: u16 = 0x0c;
+    pub(crate) const COMMENT: u16 = 0x0d;
+    pub(crate) const TIME_OLD: u16 = 0x0e;
+    pub(crate) const SHARED_TABLE: u16 = 0x0f;
+    pub(crate) const CONTINUATION: u16 = 0x10;
+    pub(crate) const SYMBOL_TABLE: u16 = 0x11;
+    pub(crate) const TIME: u16 = 0x12;
+    pub(crate) const BTREE_K: u16 = 0x13;
+    pub(crate) const DRIVER_INFO: u16 = 0x14;
+    pub(crate) const ATTRIBUTE_INFO: u16 = 0x15;
+    pub(crate) const REFERENCE_COUNT: u16 = 0x16;
+    pub(crate) const FILE_SPACE_INFO: u16 = 0x17;
+    pub(crate) const CACHE_IMAGE: u16 = 0x18;
+}
+
+/// A message as stored: its type, its flags and its bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct RawMessage {
+    pub(crate) kind: u16,
+    pub(crate) flags: u8,
+    pub(crate) body: Vec<u8>,
+}
+
+impl RawMessage {
+    /// Whether the body only says where the message is.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.flags & 0x02 != 0
+    }
+
+    /// Whether a reader that does not know the type must give up.
+    pub(crate) fn fails_if_unknown(&self) -> bool {
+        self.flags & 0x80 != 0
+    }
+}
+
+/// Where the messages of a header begin, and how they are framed.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Prefix {
+    pub(crate) version: u8,
+    /// Version 2: bit 2 tells whether messages carry a creation order.
+    pub(crate) flags: u8,
+    /// Bytes of the prefix itself.
+    pub(crate) length: usize,
+    /// Bytes of the first chunk's messages.
+    pub(crate) chunk: u64,
+}
+
+impl Prefix {
+    /// Bytes that follow the messages of a chunk: the checksum of version 2.
+    pub(crate) fn tail(&self) -> usize {
+        if self.version == 2 { 4 } else { 0 }
+    }
+}
+
+/// Reads the prefix from the first bytes of a header.
+pub(crate) fn read_prefix(cursor: &mut Cursor<'_>) -> Result<Prefix> {
+    if cursor.rest().starts_with(&SIGNATURE) {
+        return read_prefix_2(cursor);
+    }
+    let version = cursor.u8()?;
+    if version != 1 {
+        return Err(Error::malformed(format!(
+            "object header begins with {version}, expected version 1 or the signature \"OHDR\""
+        )));
+    }
+    cursor.skip(7)?;
+    let chunk = u64::from(cursor.u32()?);
+    cursor.skip(4)?;
+    Ok(Prefix { version, flags: 0, length: PREFIX_1, chunk })
+}
+
+fn read_prefix_2(cursor: &mut Cursor<'_>) -> Result<Prefix> {
+    cursor.signature(SIGNATURE)?;
+    let version = cursor.version(&[2])?;
+    let flags = cursor.u8()?;
+    if flags & 0xc0 != 0 {
+        return Err(Error::malformed(format!("object header flags are {flags:#x}, bits 6 and 7 must be 0")));
+    }
+    if flags & 0x20 != 0 {
+        cursor.skip(16)?;
+    }
+    if flags & 0x10 != 0 {
+        cursor.skip(4)?;
+    }
+    let width = 1_usize.checked_shl(u32::from(flags & 3)).unwrap_or(8);
+    let chunk = cursor.uint(width)?;
+    Ok(Prefix { version, flags, length: cursor.position(), chunk })
+}
+
+/// Reads the messages of one chunk; `bytes` are those between prefix (or signature) and checksum.
+pub(crate) fn read_messages(cursor: &mut Cursor<'_>, prefix: &Prefix) -> Result<Vec<RawMessage>> {
+    let mut messages = Vec::new();
+    let ordered = prefix.flags & 4 != 0;
+    let head = if prefix.version == 1 {
+        8
+    } else if ordered {
+        6
+    } else {
+        4
+    };
+    while cursor.remaining() >= head {
+        let (kind, size, flags);
+        if prefix.version == 1 {
+            (kind, size, flags) = (cursor.u16()?, cursor.u16()?, cursor.u8()?);
+            cursor.skip(3)?;
+        } else {
+            (kind, size, flags) = (u16::from(cursor.u8()?), cursor.u16()?, cursor.u8()?);
+            cursor.skip(if ordered { 2 } else { 0 })?;
+        }
+        let body =
+            cursor.take(usize::from(size)).map_err(|error| error.at(format!("message of type {kind:#x}")))?;
+        messages.push(RawMessage { kind, flags, body: body.to_vec() });
+    }
+    Ok(messages)
+}
+
+/// Checks a continuation chunk's frame and gives the cursor over its messages.
+pub(crate) fn open_continuation<'a>(
+    bytes: &'a [u8],
+    prefix: &Prefix,
+    cursor: &Cursor<'a>,
+) -> Result<Cursor<'a>> {
+    let mut all = Cursor::new(bytes, cursor.widths());
+    if prefix.version == 1 {
+        return Ok(all);
+    }
+    let length =
+        bytes.len().checked_sub(8).ok_or_else(|| Error::malformed("a continuation of less than 8 bytes"))?;
+    all.signature(CONTINUATION_SIGNATURE)?;
+    let inner = all.sub(length)?;
+    all.checksum(0)?;
+    Ok(inner)
+}
+
+/// Where a header goes on.  Spec: IV.A.2.q "The Object Header Continuation Message".
+pub(crate) fn read_continuation(cursor: &mut Cursor<'_>) -> Result<(Address, u64)> {
+    let address = cursor.address()?.ok_or_else(|| Error::malformed("a continuation has no address"))?;
+    Ok((address, cursor.length()?))
+}
+
+/// Writes a version-2 header of one chunk.
+pub(crate) fn write_header(messages: &[RawMessage], sink: &mut Sink) -> Result<()> {
+    let start = sink.position();
+    let size = messages
+        .iter()
+        .fold(0_usize, |sum, message| sum.saturating_add(message.body.len()).saturating_add(4));
+    sink.put(&SIGNATURE);
+    sink.put(&[2, 2]);
+    sink.uint(u64::try_from(size).unwrap_or(u64::MAX), 4)?;
+    for message in messages {
+        sink.uint(u64::from(message.kind), 1)?;
+        sink.uint(u64::try_from(message.body.len()).unwrap_or(u64::MAX), 2)?;
+        sink.u8(message.flags);
+        sink.put(&message.body);
+    }
+    sink.checksum(start);
+    Ok(())
+}
