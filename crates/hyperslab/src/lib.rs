@@ -14,4 +14,9 @@ mod space;
 mod storage;
 mod vds;
 
+pub use datatype::{
+    Array, Bitfield, ByteOrder, CharacterSet, Class, Complex, Compound, CompoundBuilder, Datatype, Element,
+    Enumeration, FixedString, Float, Integer, Member, Normalization, Opaque, Reference, ReferenceKind,
+    StringPadding, Time, VariableKind, VariableLength,
+};
 pub use error::{Error, ErrorKind, Result};

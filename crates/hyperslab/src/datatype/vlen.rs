@@ -1,0 +1,66 @@
+//! Variable-length sequences and strings: an element is a length and a place in a heap.
+
+use super::{ByteOrder, CharacterSet, Class, Datatype, StringPadding};
+
+/// Bytes of a stored element at eight-byte addresses: length, collection address, index.
+const STORED: usize = 4 + 8 + 4;
+
+/// A sequence or string whose length differs by element.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VariableLength {
+    kind: VariableKind,
+    base: Box<Datatype>,
+}
+
+/// What a variable-length element is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum VariableKind {
+    /// Any number of elements of the base datatype.
+    Sequence,
+    /// Characters.
+    String {
+        /// How a string is filled up where its length is fixed.
+        padding: StringPadding,
+        /// What the bytes mean.
+        characters: CharacterSet,
+    },
+}
+
+impl VariableLength {
+    pub(crate) fn new(kind: VariableKind, base: Datatype) -> Self {
+        Self { kind, base: Box::new(base) }
+    }
+
+    /// Whether it is a sequence or a string.
+    #[must_use]
+    pub fn kind(&self) -> VariableKind {
+        self.kind
+    }
+
+    /// What each element of the sequence is; one byte for a string.
+    #[must_use]
+    pub fn base(&self) -> &Datatype {
+        &self.base
+    }
+
+    pub(super) fn upgraded(self, version: u8) -> Self {
+        Self { kind: self.kind, base: Box::new(self.base.upgraded(version)) }
+    }
+}
+
+impl Datatype {
+    /// Sequences of any number of elements of `base`.
+    #[must_use]
+    pub fn variable_length(base: Self) -> Self {
+        let version = base.version();
+        Self::new(STORED, version, Class::VariableLength(VariableLength::new(VariableKind::Sequence, base)))
+    }
+
+    /// Strings of any length.
+    #[must_use]
+    pub fn variable_string(characters: CharacterSet) -> Self {
+        let kind = VariableKind::String { padding: StringPadding::NullTerminated, characters };
+        let byte = Self::integer(1, false, ByteOrder::Little);
+        Self::new(STORED, 1, Class::VariableLength(VariableLength::new(kind, byte)))
+    }
+}
