@@ -20,3 +20,4 @@ pub use datatype::{
     StringPadding, Time, VariableKind, VariableLength,
 };
 pub use error::{Error, ErrorKind, Result};
+pub use space::{AxisSlab, Blocks, Extent, Hyperslab, Points, Selection};
