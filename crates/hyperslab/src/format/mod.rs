@@ -8,6 +8,7 @@
 #[macro_use]
 mod record;
 pub(crate) mod bytes;
+pub(crate) mod cache_image;
 pub(crate) mod checksum;
 pub(crate) mod message;
 pub(crate) mod object_header;

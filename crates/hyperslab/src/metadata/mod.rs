@@ -8,6 +8,7 @@ use crate::metadata::stage::{Stage, Staged};
 use crate::storage::pages::Pages;
 use crate::storage::{ReadAt, WriteAt};
 use parking_lot::Mutex;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// No single structure of metadata is read that is larger than this.
@@ -19,13 +20,15 @@ pub(crate) struct Metadata {
     pages: Pages,
     base: u64,
     widths: Widths,
+    /// Bytes that count instead of those in the file: a metadata cache image.
+    image: BTreeMap<u64, Vec<u8>>,
     staged: Option<Mutex<Staged>>,
 }
 
 impl Metadata {
     /// Metadata of a file that is only read; `base` is where address 0 is.
     pub(crate) fn new(pages: Pages, base: u64, widths: Widths) -> Self {
-        Self { pages, base, widths, staged: None }
+        Self { pages, base, widths, image: BTreeMap::new(), staged: None }
     }
 
     /// Metadata of a new, empty file; the first `reserved` bytes are left for the superblock.
@@ -33,7 +36,25 @@ impl Metadata {
         let pages =
             Pages::new(Arc::clone(&storage) as Arc<dyn ReadAt>).map_err(|e| Error::io("new file", e))?;
         let staged = Some(Mutex::new(Staged::new(storage, reserved)));
-        Ok(Self { pages, base: 0, widths: Widths::EIGHT, staged })
+        Ok(Self { pages, base: 0, widths: Widths::EIGHT, image: BTreeMap::new(), staged })
+    }
+
+    /// The same file, once its superblock told the widths.
+    pub(crate) fn with_widths(mut self, widths: Widths) -> Self {
+        self.widths = widths;
+        self
+    }
+
+    /// The same file with an image laid over it.
+    pub(crate) fn with_image(mut self, image: Vec<(Address, Vec<u8>)>) -> Self {
+        self.image = image.into_iter().map(|(address, bytes)| (address.0, bytes)).collect();
+        self
+    }
+
+    fn in_image(&self, address: Address, length: usize) -> Option<Vec<u8>> {
+        let (start, bytes) = self.image.range(..=address.0).next_back()?;
+        let from = usize::try_from(address.0 - start).ok()?;
+        bytes.get(from..from.checked_add(length)?).map(<[u8]>::to_vec)
     }
 
     pub(crate) fn widths(&self) -> Widths {
@@ -73,6 +94,9 @@ impl Metadata {
         if let Some(staged) = &self.staged
             && let Some(bytes) = staged.lock().get(address, length)
         {
+            return Ok(bytes);
+        }
+        if let Some(bytes) = self.in_image(address, length) {
             return Ok(bytes);
         }
         let offset = self.base.checked_add(address.0).ok_or_else(|| Error::malformed("address overflows"))?;

@@ -7,18 +7,33 @@ use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
-/// What a file is, whatever the name it was opened by: device and inode.
+/// What a file is and how it was when last looked at, whatever name it was opened by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Identity {
+pub(crate) struct Stamp {
     device: u64,
     inode: u64,
+    length: u64,
+    modified: (i64, i64),
+    changed: (i64, i64),
+}
+
+impl Stamp {
+    fn of(metadata: &std::fs::Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            length: metadata.len(),
+            modified: (metadata.mtime(), metadata.mtime_nsec()),
+            changed: (metadata.ctime(), metadata.ctime_nsec()),
+        }
+    }
 }
 
 /// A regular file; never a directory, a device or a pipe.
 #[derive(Debug)]
 pub(crate) struct FileStorage {
     file: File,
-    identity: Identity,
+    stamp: Stamp,
 }
 
 impl FileStorage {
@@ -49,8 +64,7 @@ impl FileStorage {
         if !metadata.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
         }
-        let identity = Identity { device: metadata.dev(), inode: metadata.ino() };
-        Ok(Self { file, identity })
+        Ok(Self { stamp: Stamp::of(&metadata), file })
     }
 
     /// Takes the shared lock that readers of HDF5 hold; file systems without locks are let pass.
@@ -63,15 +77,15 @@ impl FileStorage {
         }
     }
 
-    pub(crate) fn identity(&self) -> Identity {
-        self.identity
+    /// The file as it was when it was opened.
+    pub(crate) fn stamp(&self) -> Stamp {
+        self.stamp
     }
 }
 
-/// The identity of the file at `path`, without opening it.
-pub(crate) fn identity_of(path: &Path) -> io::Result<Identity> {
-    let metadata = std::fs::metadata(path)?;
-    Ok(Identity { device: metadata.dev(), inode: metadata.ino() })
+/// The stamp of the file at `path`, without opening it.
+pub(crate) fn stamp_of(path: &Path) -> io::Result<Stamp> {
+    std::fs::metadata(path).map(|metadata| Stamp::of(&metadata))
 }
 
 impl ReadAt for FileStorage {

@@ -3,6 +3,7 @@
 //! Spec: IV.A.2 "Disk Format: Level 2A2 - Data Object Header Messages".
 
 pub(crate) mod attribute;
+pub(crate) mod dataspace;
 pub(crate) mod datatype;
 pub(crate) mod fill;
 pub(crate) mod layout;

@@ -1,0 +1,80 @@
+//! [`Attribute`]: a small named value on an object.
+
+use crate::datatype::{Datatype, Value};
+use crate::error::{Error, Place, Result, to_usize};
+use crate::file::FileState;
+use crate::group::place;
+use crate::object::attributes::{self, StoredAttribute};
+use crate::object::header::Header;
+use crate::space::Extent;
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// A small named value on a group, dataset or named datatype, read whole.
+#[derive(Clone, Debug)]
+pub struct Attribute {
+    file: Arc<FileState>,
+    stored: StoredAttribute,
+}
+
+/// All attributes of an object.
+pub(crate) fn all(file: &Arc<FileState>, header: &Header) -> Result<Vec<Attribute>> {
+    let stored = attributes::list(&file.objects, header)?;
+    Ok(stored.into_iter().map(|stored| Attribute { file: Arc::clone(file), stored }).collect())
+}
+
+impl Attribute {
+    /// The name as text, bytes that are not UTF-8 replaced.
+    #[must_use]
+    pub fn name(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.stored.name)
+    }
+
+    /// The bytes of the name.
+    #[must_use]
+    pub fn name_bytes(&self) -> &[u8] {
+        &self.stored.name
+    }
+
+    /// What one element is, as stored.
+    #[must_use]
+    pub fn datatype(&self) -> &Datatype {
+        &self.stored.datatype
+    }
+
+    /// How many elements there are.
+    #[must_use]
+    pub fn extent(&self) -> &Extent {
+        &self.stored.extent
+    }
+
+    /// The elements as stored, in row-major order.
+    ///
+    /// # Errors
+    /// `Malformed` when fewer bytes are stored than the elements need.
+    pub fn bytes(&self) -> Result<&[u8]> {
+        let size = self.datatype().size() as u64;
+        let length = self.extent().count()?.checked_mul(size).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
+        self.stored.data.get(..to_usize(length)?).ok_or_else(|| {
+            let message = format!("its elements need {length} bytes, {} are stored", self.stored.data.len());
+            Error::malformed(message).at(self.place())
+        })
+    }
+
+    /// The elements, decoded, in row-major order.
+    ///
+    /// # Errors
+    /// `Malformed` when they are not what their datatype says.
+    pub fn values(&self) -> Result<Vec<Value>> {
+        let size = self.datatype().size().max(1);
+        let elements = self.bytes()?.chunks_exact(size);
+        elements
+            .map(|element| Value::decode(self.datatype(), element, &self.file.objects))
+            .collect::<Result<_>>()
+            .at(|| self.place())
+    }
+
+    fn place(&self) -> String {
+        format!("{}: attribute \"{}\"", place(&self.file, b""), self.name())
+    }
+}

@@ -1,0 +1,287 @@
+//! [`Dataset`]: an array of elements in a file, or in many files.
+
+use crate::attribute::{self, Attribute};
+use crate::datatype::{Datatype, Element, Value};
+use crate::error::{Error, Place, Result, to_usize};
+use crate::file::FileState;
+use crate::filter::FilterPipeline;
+use crate::format::bytes::{Address, Cursor, Wire};
+use crate::format::message::fill::{self, Fill, FillValue};
+use crate::format::message::layout::DataLayout;
+use crate::format::message::other::ExternalFiles;
+use crate::format::object_header::kind;
+use crate::group::place;
+use crate::layout::fresh;
+use crate::object::Objects;
+use crate::object::header::Header;
+use crate::read;
+use crate::space::{Extent, Selection};
+use crate::stored;
+use crate::vds::layout::VirtualLayout;
+use ndarray::{ArrayD, IxDyn};
+use std::borrow::Cow;
+use std::sync::Arc;
+
+/// What is known of a dataset once its header is read; shared by all handles on it.
+#[derive(Debug)]
+pub(crate) struct DatasetState {
+    pub(crate) header: Header,
+    pub(crate) extent: Extent,
+    pub(crate) datatype: Datatype,
+    pub(crate) pipeline: FilterPipeline,
+    pub(crate) elements: Elements,
+    /// One element in the dataset's datatype.
+    pub(crate) fill: Vec<u8>,
+    fill_value: FillValue,
+}
+
+/// Where the elements are.
+#[derive(Debug)]
+pub(crate) enum Elements {
+    /// In this file, or in raw files beside it.
+    Stored(stored::Stored),
+    /// In other datasets; the global heap object that lists them, if there are any.
+    Virtual(Option<(Address, u32)>),
+}
+
+impl DatasetState {
+    pub(crate) fn open(file: &Arc<FileState>, header: &Header) -> Result<Self> {
+        let objects = &file.objects;
+        let extent = objects
+            .decoded(header, kind::DATASPACE, |cursor| Extent::read(cursor))
+            .at(|| "dataspace message")?
+            .ok_or_else(|| Error::malformed("a dataset without dataspace"))?;
+        let datatype = objects.datatype(header)?;
+        let pipeline = objects
+            .decoded(header, kind::FILTER_PIPELINE, |cursor| FilterPipeline::read(cursor))
+            .at(|| "filter pipeline message")?
+            .unwrap_or_default();
+        let fill_value = fill_value(objects, header)?;
+        let fill = fill_bytes(&fill_value, &datatype)?;
+        let layout = objects
+            .decoded(header, kind::LAYOUT, |cursor| DataLayout::read(cursor))
+            .at(|| "layout message")?
+            .ok_or_else(|| Error::malformed("a dataset without layout"))?;
+        let external = objects
+            .decoded(header, kind::EXTERNAL_FILES, ExternalFiles::read)
+            .at(|| "external files message")?;
+        let elements = match layout {
+            DataLayout::Virtual { collection, index } => Elements::Virtual(collection.map(|at| (at, index))),
+            layout => {
+                let shape = stored::Shape { extent: &extent, element_size: datatype.size(), filtered: !pipeline.filters.is_empty() };
+                Elements::Stored(stored::Stored::open(file, layout, external, &shape)?)
+            }
+        };
+        Ok(Self { header: header.clone(), extent, datatype, pipeline, elements, fill, fill_value })
+    }
+}
+
+fn fill_value(objects: &Objects, header: &Header) -> Result<FillValue> {
+    let new = objects.decoded(header, kind::FILL, |cursor| FillValue::read(cursor)).at(|| "fill value message")?;
+    let old = objects.decoded(header, kind::FILL_OLD, fill::read_old).at(|| "old fill value message")?;
+    let missing = FillValue { allocation: 2, time: 2, fill: Fill::Default };
+    let new = new.unwrap_or(missing);
+    match (&new.fill, old) {
+        (Fill::Default | Fill::Undefined, Some(old)) => Ok(FillValue { fill: old, ..new }),
+        _ => Ok(new),
+    }
+}
+
+/// One element of the fill value.
+fn fill_bytes(fill: &FillValue, datatype: &Datatype) -> Result<Vec<u8>> {
+    match &fill.fill {
+        Fill::Default | Fill::Undefined => Ok(vec![0; datatype.size()]),
+        Fill::Value(value) if value.len() == datatype.size() => Ok(value.clone()),
+        Fill::Value(value) => Err(Error::malformed(format!(
+            "fill value message: the value has {} bytes, an element {}",
+            value.len(),
+            datatype.size()
+        ))),
+    }
+}
+
+/// An array of elements in a file, or in many files.
+///
+/// A clone is another handle on the same dataset; many threads can read it at once. One read sees
+/// one extent.
+#[derive(Clone, Debug)]
+pub struct Dataset {
+    pub(crate) file: Arc<FileState>,
+    pub(crate) state: Arc<DatasetState>,
+    path: Arc<[u8]>,
+}
+
+impl Dataset {
+    pub(crate) fn new(file: Arc<FileState>, state: Arc<DatasetState>, path: &[u8]) -> Self {
+        Self { file, state, path: path.into() }
+    }
+
+    /// The path the dataset was opened by.
+    #[must_use]
+    pub fn path(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.path)
+    }
+
+    /// The address of its object header: the same for two handles on one dataset of one file.
+    #[must_use]
+    pub fn address(&self) -> u64 {
+        self.state.header.address.0
+    }
+
+    /// How large the dataset is, and how large it may become.
+    #[must_use]
+    pub fn extent(&self) -> &Extent {
+        &self.state.extent
+    }
+
+    /// The length of each axis; empty for a scalar.
+    #[must_use]
+    pub fn shape(&self) -> &[u64] {
+        self.state.extent.dims()
+    }
+
+    /// What one element is, as stored.
+    #[must_use]
+    pub fn datatype(&self) -> &Datatype {
+        &self.state.datatype
+    }
+
+    /// What was done to each chunk before it was stored.
+    #[must_use]
+    pub fn filters(&self) -> &FilterPipeline {
+        &self.state.pipeline
+    }
+
+    /// The length of a chunk along each axis, when the dataset is stored in chunks.
+    #[must_use]
+    pub fn chunk_shape(&self) -> Option<&[u64]> {
+        match &self.state.elements {
+            Elements::Stored(stored) => stored.chunk_shape(),
+            Elements::Virtual(_) => None,
+        }
+    }
+
+    /// `compact`, `contiguous`, `chunked`, `external` or `virtual`.
+    #[must_use]
+    pub fn layout_name(&self) -> &'static str {
+        match &self.state.elements {
+            Elements::Stored(stored) => stored.name(),
+            Elements::Virtual(_) => "virtual",
+        }
+    }
+
+    /// What unwritten elements read as, one element as stored; `None` when nobody set it.
+    #[must_use]
+    pub fn fill_value(&self) -> Option<&[u8]> {
+        match &self.state.fill_value.fill {
+            Fill::Value(value) => Some(value),
+            Fill::Default | Fill::Undefined => None,
+        }
+    }
+
+    /// Whether the elements are in other datasets.
+    #[must_use]
+    pub fn is_virtual(&self) -> bool {
+        matches!(self.state.elements, Elements::Virtual(_))
+    }
+
+    /// The mappings of a virtual dataset; `None` for any other.
+    ///
+    /// # Errors
+    /// `Malformed` when the list of mappings is broken.
+    pub fn virtual_layout(&self) -> Result<Option<Arc<VirtualLayout>>> {
+        match &self.state.elements {
+            Elements::Stored(_) => Ok(None),
+            Elements::Virtual(_) => read::virtual_layout(&self.file, &self.state).map(Some).at(|| self.place()),
+        }
+    }
+
+    /// The attributes, in the order they are stored.
+    ///
+    /// # Errors
+    /// `Malformed` when their storage is broken.
+    pub fn attributes(&self) -> Result<Vec<Attribute>> {
+        attribute::all(&self.file, &self.state.header).at(|| self.place())
+    }
+
+    /// Reads everything.
+    ///
+    /// # Errors
+    /// As [`read_selection`](Self::read_selection).
+    pub fn read<T: Element>(&self) -> Result<ArrayD<T>> {
+        self.read_selection(&Selection::All)
+    }
+
+    /// Reads what a slice selects, `data.read_slice(ndarray::s![0..10, .., 3])`.
+    ///
+    /// # Errors
+    /// As [`read_selection`](Self::read_selection), and `Usage` for a negative step.
+    pub fn read_slice<T: Element, I>(&self, slice: I) -> Result<ArrayD<T>>
+    where
+        I: AsRef<[ndarray::SliceInfoElem]>,
+    {
+        let (selection, dropped) = crate::slice::selection(slice.as_ref(), self.shape()).at(|| self.place())?;
+        let array = self.read_selection::<T>(&selection)?;
+        let shape: Vec<usize> =
+            array.shape().iter().enumerate().filter(|(axis, _)| !dropped.contains(axis)).map(|(_, n)| *n).collect();
+        array.into_shape_with_order(IxDyn(&shape)).map_err(|error| Error::usage(error.to_string()))
+    }
+
+    /// Reads what `selection` selects, converted to `T`, in row-major order.
+    ///
+    /// # Errors
+    /// `Usage` when the selection leaves the extent, `Unsupported` when there is no conversion to
+    /// `T`; `Malformed` or `Io` when elements cannot be read.
+    pub fn read_selection<T: Element>(&self, selection: &Selection) -> Result<ArrayD<T>> {
+        let shape = selection.shape(&self.state.extent).at(|| self.place())?;
+        let shape = shape.into_iter().map(to_usize).collect::<Result<Vec<_>>>()?;
+        let count = shape.iter().try_fold(1_usize, |product, length| product.checked_mul(*length));
+        let count = count.ok_or_else(|| Error::limit("the selection has more elements than memory"))?;
+        let mut elements = fresh::zeroed::<T>(count).at(|| self.place())?;
+        self.read_into(selection, &mut elements)?;
+        ArrayD::from_shape_vec(IxDyn(&shape), elements).map_err(|error| Error::usage(error.to_string()))
+    }
+
+    /// Reads `selection` into `out`, converted to `T`, in row-major order.
+    ///
+    /// `out` holds one element per selected one. Chunks never written read as the fill value.
+    ///
+    /// # Errors
+    /// As [`read_selection`](Self::read_selection), and `Usage` when `out` has another length.
+    pub fn read_into<T: Element>(&self, selection: &Selection, out: &mut [T]) -> Result<()> {
+        self.read_bytes_into(selection, &T::datatype(), bytemuck::cast_slice_mut(out))
+    }
+
+    /// Reads `selection`, converted to the datatype `memory`, into the bytes of `out`.
+    ///
+    /// # Errors
+    /// As [`read_into`](Self::read_into).
+    pub fn read_bytes_into(&self, selection: &Selection, memory: &Datatype, out: &mut [u8]) -> Result<()> {
+        read::read(self, selection, memory, out).at(|| self.place())
+    }
+
+    /// Reads the bytes of what `selection` selects, converted to the datatype `memory`.
+    ///
+    /// # Errors
+    /// As [`read_selection`](Self::read_selection).
+    pub fn read_bytes(&self, selection: &Selection, memory: &Datatype) -> Result<Vec<u8>> {
+        let count = selection.count(&self.state.extent)?;
+        let length = count.checked_mul(memory.size() as u64).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
+        let mut out = fresh::zeroed::<u8>(to_usize(length)?).at(|| self.place())?;
+        self.read_bytes_into(selection, memory, &mut out)?;
+        Ok(out)
+    }
+
+    /// Reads what `selection` selects as values of any datatype, in row-major order.
+    ///
+    /// # Errors
+    /// As [`read_selection`](Self::read_selection).
+    pub fn read_values(&self, selection: &Selection) -> Result<Vec<Value>> {
+        read::values(self, selection).at(|| self.place())
+    }
+
+    /// `run.h5: /entry/data`, for errors.
+    pub(crate) fn place(&self) -> String {
+        place(&self.file, &self.path)
+    }
+}

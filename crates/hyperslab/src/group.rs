@@ -1,0 +1,388 @@
+//! [`Group`], the [`Link`]s in it, and the [`Object`]s they lead to.
+
+use crate::attribute::{self, Attribute};
+use crate::dataset::{Dataset, DatasetState};
+use crate::datatype::Datatype;
+use crate::error::{Error, ErrorKind, Place, Result};
+use crate::file::{FileState, OpenOptions};
+use crate::format::bytes::Address;
+use crate::format::message::link::LinkTarget;
+use crate::format::object_header::kind;
+use crate::object::header::Header;
+use crate::object::links;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Soft and external links followed on the way to one object.
+const MOST_LINKS: u32 = 64;
+
+/// A name in a group and what it leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The name's bytes; UTF-8 in almost every file.
+    pub name: Vec<u8>,
+    /// What the name leads to.
+    pub kind: LinkKind,
+}
+
+impl Link {
+    /// The name as text, bytes that are not UTF-8 replaced.
+    #[must_use]
+    pub fn name(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.name)
+    }
+}
+
+/// What a link leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LinkKind {
+    /// An object of this file, by the address of its header.
+    Hard {
+        /// Where the object header is, relative to the base address.
+        address: u64,
+    },
+    /// A path in this file, which may lead nowhere.
+    Soft {
+        /// The path as stored.
+        path: Vec<u8>,
+    },
+    /// A path in another file.
+    External {
+        /// The other file's name as stored.
+        file: Vec<u8>,
+        /// The path as stored.
+        path: Vec<u8>,
+    },
+    /// A link only the program that made it understands.
+    User {
+        /// The class of the link, 65 to 255.
+        class: u8,
+    },
+}
+
+impl From<LinkTarget> for LinkKind {
+    fn from(target: LinkTarget) -> Self {
+        match target {
+            LinkTarget::Hard(address) => Self::Hard { address: address.0 },
+            LinkTarget::Soft(path) => Self::Soft { path },
+            LinkTarget::External { file, path } => Self::External { file, path },
+            LinkTarget::User { class, .. } => Self::User { class },
+        }
+    }
+}
+
+/// Anything a path can lead to.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Object {
+    /// A group.
+    Group(Group),
+    /// A dataset.
+    Dataset(Dataset),
+    /// A named datatype.
+    Datatype(NamedDatatype),
+}
+
+impl Object {
+    pub(crate) fn open(file: &Arc<FileState>, address: Address, path: &[u8]) -> Result<Self> {
+        let header = Header::load(file.metadata(), address)?;
+        if header.first(kind::DATASPACE).is_some() && header.first(kind::DATATYPE).is_some() {
+            let state = Arc::new(DatasetState::open(file, &header)?);
+            return Ok(Self::Dataset(Dataset::new(Arc::clone(file), state, path)));
+        }
+        let node = Node { file: Arc::clone(file), path: path.to_vec(), header: Arc::new(header) };
+        if links::is_group(&node.header) {
+            return Ok(Self::Group(Group { node }));
+        }
+        if node.header.first(kind::DATATYPE).is_some() && node.header.first(kind::LAYOUT).is_none() {
+            let datatype = file.objects.datatype(&node.header)?;
+            return Ok(Self::Datatype(NamedDatatype { node, datatype }));
+        }
+        Err(Error::malformed(format!("object header at {address} is not that of a group, dataset or named datatype")))
+    }
+
+    /// The address of the object header: the same for two paths exactly when they lead to the same object.
+    #[must_use]
+    pub fn address(&self) -> u64 {
+        match self {
+            Self::Group(group) => group.node.header.address.0,
+            Self::Dataset(dataset) => dataset.address(),
+            Self::Datatype(datatype) => datatype.node.header.address.0,
+        }
+    }
+
+    /// The attributes, in the order they are stored.
+    ///
+    /// # Errors
+    /// `Malformed` when their storage is broken.
+    pub fn attributes(&self) -> Result<Vec<Attribute>> {
+        match self {
+            Self::Group(group) => group.attributes(),
+            Self::Dataset(dataset) => dataset.attributes(),
+            Self::Datatype(datatype) => datatype.attributes(),
+        }
+    }
+}
+
+/// What groups and named datatypes have in common.
+#[derive(Clone, Debug)]
+struct Node {
+    file: Arc<FileState>,
+    path: Vec<u8>,
+    header: Arc<Header>,
+}
+
+impl Node {
+    fn place(&self) -> String {
+        place(&self.file, &self.path)
+    }
+}
+
+/// `run.h5: /entry`, for errors.
+pub(crate) fn place(file: &FileState, path: &[u8]) -> String {
+    format!("{}: {}", file.place.path.display(), String::from_utf8_lossy(path))
+}
+
+/// A datatype with a name of its own.
+#[derive(Clone, Debug)]
+pub struct NamedDatatype {
+    node: Node,
+    datatype: Datatype,
+}
+
+impl NamedDatatype {
+    /// The datatype.
+    #[must_use]
+    pub fn datatype(&self) -> &Datatype {
+        &self.datatype
+    }
+
+    /// The attributes, in the order they are stored.
+    ///
+    /// # Errors
+    /// `Malformed` when their storage is broken.
+    pub fn attributes(&self) -> Result<Vec<Attribute>> {
+        attribute::all(&self.node.file, &self.node.header).at(|| self.node.place())
+    }
+}
+
+/// A group: names that lead to objects.
+#[derive(Clone, Debug)]
+pub struct Group {
+    node: Node,
+}
+
+impl Group {
+    /// The path the group was opened by.
+    #[must_use]
+    pub fn path(&self) -> Cow<'_, str> {
+        String::from_utf8_lossy(&self.node.path)
+    }
+
+    /// The links, sorted by the bytes of their names.
+    ///
+    /// # Errors
+    /// `Malformed` when the group's structures are broken.
+    pub fn links(&self) -> Result<Vec<Link>> {
+        let mut found = links::list(&self.node.file.objects, &self.node.header).at(|| self.node.place())?;
+        found.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(found.into_iter().map(|link| Link { name: link.name, kind: link.target.into() }).collect())
+    }
+
+    /// The link of that name.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none.
+    pub fn link(&self, name: impl AsRef<[u8]>) -> Result<Link> {
+        let name = name.as_ref();
+        let found = links::find(&self.node.file.objects, &self.node.header, name).at(|| self.node.place())?;
+        let found = found.ok_or_else(|| missing(name).at(self.node.place()))?;
+        Ok(Link { name: found.name, kind: found.target.into() })
+    }
+
+    /// The attributes, in the order they are stored.
+    ///
+    /// # Errors
+    /// `Malformed` when their storage is broken.
+    pub fn attributes(&self) -> Result<Vec<Attribute>> {
+        attribute::all(&self.node.file, &self.node.header).at(|| self.node.place())
+    }
+
+    /// The object at a path, relative to this group unless it begins with `/`.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none; `Malformed`, `Unsupported` or `Io` when it cannot be read.
+    pub fn object(&self, path: impl AsRef<[u8]>) -> Result<Object> {
+        let path = path.as_ref();
+        let mut walk = Walk::from(&self.node);
+        walk.follow(path).and_then(|()| walk.finish()).at(|| place(&self.node.file, &join(&self.node.path, path)))
+    }
+
+    /// The dataset at a path.
+    ///
+    /// # Errors
+    /// As [`object`](Self::object), and `Usage` when the path leads to something else.
+    pub fn dataset(&self, path: impl AsRef<[u8]>) -> Result<Dataset> {
+        let path = path.as_ref();
+        match self.object(path)? {
+            Object::Dataset(dataset) => Ok(dataset),
+            _ => Err(Error::usage("is not a dataset").at(place(&self.node.file, &join(&self.node.path, path)))),
+        }
+    }
+
+    /// The group at a path.
+    ///
+    /// # Errors
+    /// As [`object`](Self::object), and `Usage` when the path leads to something else.
+    pub fn group(&self, path: impl AsRef<[u8]>) -> Result<Self> {
+        let path = path.as_ref();
+        match self.object(path)? {
+            Object::Group(group) => Ok(group),
+            _ => Err(Error::usage("is not a group").at(place(&self.node.file, &join(&self.node.path, path)))),
+        }
+    }
+}
+
+fn missing(name: &[u8]) -> Error {
+    Error::not_found(format!("there is no link \"{}\"", String::from_utf8_lossy(name)))
+}
+
+fn join(group: &[u8], name: &[u8]) -> Vec<u8> {
+    if name.starts_with(b"/") {
+        return name.to_vec();
+    }
+    let slash: &[u8] = if group.ends_with(b"/") { b"" } else { b"/" };
+    [group, slash, name].concat()
+}
+
+/// A walk along a path, one name at a time.
+struct Walk {
+    file: Arc<FileState>,
+    address: Address,
+    path: Vec<u8>,
+    header: Option<Arc<Header>>,
+    links: u32,
+}
+
+impl Walk {
+    fn from(node: &Node) -> Self {
+        Self {
+            file: Arc::clone(&node.file),
+            address: node.header.address,
+            path: node.path.clone(),
+            header: Some(Arc::clone(&node.header)),
+            links: 0,
+        }
+    }
+
+    fn to_root(&mut self) {
+        self.address = self.file.superblock.root;
+        self.path = b"/".to_vec();
+        self.header = None;
+    }
+
+    fn follow(&mut self, path: &[u8]) -> Result<()> {
+        if path.starts_with(b"/") {
+            self.to_root();
+        }
+        path.split(|byte| *byte == b'/')
+            .filter(|name| !name.is_empty() && *name != b".")
+            .try_for_each(|name| self.step(name))
+    }
+
+    fn step(&mut self, name: &[u8]) -> Result<()> {
+        let header = match self.header.take() {
+            Some(header) => header,
+            None => Arc::new(Header::load(self.file.metadata(), self.address)?),
+        };
+        if !links::is_group(&header) {
+            let path = String::from_utf8_lossy(&self.path).into_owned();
+            return Err(Error::not_found(format!("{path} is not a group, so it holds no \"{}\"", String::from_utf8_lossy(name))));
+        }
+        let link = links::find(&self.file.objects, &header, name)?.ok_or_else(|| missing(name))?;
+        match link.target {
+            LinkTarget::Hard(address) => {
+                self.address = address;
+                self.path = join(&self.path, name);
+                Ok(())
+            }
+            LinkTarget::Soft(path) => {
+                self.count_link()?;
+                self.header = Some(header);
+                self.follow(&path)
+            }
+            LinkTarget::External { file, path } => {
+                self.count_link()?;
+                self.file = open_external(&self.file, &file)?;
+                self.to_root();
+                self.follow(&path)
+            }
+            LinkTarget::User { class, .. } => {
+                Err(Error::unsupported(format!("the link is of the user-defined class {class}, which nobody here can follow")))
+            }
+        }
+    }
+
+    fn count_link(&mut self) -> Result<()> {
+        self.links += 1;
+        if self.links > MOST_LINKS {
+            return Err(Error::limit(format!("more than {MOST_LINKS} soft and external links on the way, perhaps in a circle")));
+        }
+        Ok(())
+    }
+
+    fn finish(&self) -> Result<Object> {
+        Object::open(&self.file, self.address, &self.path)
+    }
+}
+
+/// Opens the file an external link names: as it is, beside this file, or in the current directory.
+fn open_external(file: &FileState, name: &[u8]) -> Result<Arc<FileState>> {
+    let name = PathBuf::from(String::from_utf8_lossy(name).into_owned());
+    let mut tried = vec![file.place.directory.join(&name)];
+    if name.is_absolute() {
+        tried.extend(name.file_name().map(|last| file.place.directory.join(last)));
+    }
+    tried.push(name.clone());
+    tried.extend(file.place.resolved.as_ref().map(|directory| directory.join(&name)));
+    let mut last = None;
+    for path in tried {
+        match file.options.open(&path) {
+            Ok(opened) => return Ok(opened.state),
+            Err(error) if absent(&error) => last = Some(error),
+            Err(error) => return Err(error),
+        }
+    }
+    Err(last.unwrap_or_else(|| Error::not_found("the external file has no name")))
+}
+
+/// Whether an open failed because there is nothing of that name.
+pub(crate) fn absent(error: &Error) -> bool {
+    error.kind() == ErrorKind::Io && error.io_error().is_some_and(|cause| cause.kind() == std::io::ErrorKind::NotFound)
+}
+
+/// The object header a path leads to, for virtual datasets: `None` when a name on the way is missing.
+pub(crate) fn find_header(file: &Arc<FileState>, path: &[u8]) -> Result<Option<(Arc<FileState>, Header, Vec<u8>)>> {
+    let mut walk = Walk {
+        file: Arc::clone(file),
+        address: file.superblock.root,
+        path: b"/".to_vec(),
+        header: None,
+        links: 0,
+    };
+    match walk.follow(path) {
+        Ok(()) => {
+            let header = Header::load(walk.file.metadata(), walk.address)?;
+            Ok(Some((walk.file, header, walk.path)))
+        }
+        Err(error) if error.kind() == ErrorKind::NotFound || absent(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Opens a file beside `file` with the same options.
+pub(crate) fn open_like(options: &OpenOptions, path: &Path) -> Result<Arc<FileState>> {
+    Ok(options.open(path)?.state)
+}
