@@ -4,10 +4,13 @@ mod array;
 mod bits;
 mod complex;
 mod compound;
+mod convert;
 mod element;
 mod enumeration;
 mod float;
 mod integer;
+mod numbers;
+mod real;
 mod reference;
 mod string;
 mod text;
@@ -15,6 +18,9 @@ mod vlen;
 
 pub use array::Array;
 pub use complex::Complex;
+pub(crate) use convert::Conversion;
+pub(crate) use vlen::{Heap, NoHeap};
+
 pub use compound::{Compound, CompoundBuilder, Member};
 pub use element::Element;
 pub use enumeration::Enumeration;

@@ -1,5 +1,6 @@
 //! Strings of fixed length, and opaque bytes.
 
+use super::convert::until_nul;
 use super::{Class, Datatype};
 
 /// How a string shorter than its bytes is stored.
@@ -28,7 +29,7 @@ pub struct FixedString {
     /// How it is filled up.
     pub padding: StringPadding,
     /// What the bytes mean.
-    pub characters: CharacterSet,
+    pub character_set: CharacterSet,
 }
 
 impl FixedString {
@@ -36,15 +37,32 @@ impl FixedString {
     #[must_use]
     pub fn trim<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
         let filler = match self.padding {
-            StringPadding::NullTerminated => {
-                let length = memchr::memchr(0, bytes).unwrap_or(bytes.len());
-                return bytes.get(..length).unwrap_or_default();
-            }
+            StringPadding::NullTerminated => return until_nul(bytes),
             StringPadding::NullPadded => 0,
             StringPadding::SpacePadded => b' ',
         };
         let length = bytes.iter().rposition(|byte| *byte != filler).map_or(0, |last| last + 1);
         bytes.get(..length).unwrap_or_default()
+    }
+
+    /// The characters as a conversion sees them: those before the first NUL, or before trailing spaces.
+    pub(super) fn characters(self, bytes: &[u8]) -> &[u8] {
+        match self.padding {
+            StringPadding::NullTerminated | StringPadding::NullPadded => until_nul(bytes),
+            StringPadding::SpacePadded => self.trim(bytes),
+        }
+    }
+
+    /// Makes `element` a string of these characters, as many as fit.
+    pub(super) fn fill(self, characters: &[u8], element: &mut [u8]) {
+        let (filler, room) = match self.padding {
+            StringPadding::NullTerminated => (0, element.len().saturating_sub(1)),
+            StringPadding::NullPadded => (0, element.len()),
+            StringPadding::SpacePadded => (b' ', element.len()),
+        };
+        let length = characters.len().min(room);
+        element.fill(filler);
+        element.iter_mut().zip(characters).take(length).for_each(|(to, from)| *to = *from);
     }
 }
 
@@ -63,8 +81,7 @@ impl Opaque {
     /// What the owner calls these bytes.
     #[must_use]
     pub fn tag(&self) -> &[u8] {
-        let length = memchr::memchr(0, &self.tag).unwrap_or(self.tag.len());
-        self.tag.get(..length).unwrap_or_default()
+        until_nul(&self.tag)
     }
 
     pub(crate) fn stored_tag(&self) -> &[u8] {
@@ -82,7 +99,7 @@ impl Datatype {
     /// A string in `length` bytes (at least one), with the given padding and characters.
     #[must_use]
     pub fn string_as(length: usize, padding: StringPadding, characters: CharacterSet) -> Self {
-        Self::new(length.max(1), 1, Class::String(FixedString { padding, characters }))
+        Self::new(length.max(1), 1, Class::String(FixedString { padding, character_set: characters }))
     }
 
     /// `size` bytes (at least one) that `tag` names; only the first 247 bytes of the tag are kept.
@@ -100,7 +117,7 @@ mod tests {
 
     #[test]
     fn each_padding_ends_a_string_its_own_way() {
-        let trim = |padding, bytes| FixedString { padding, characters: CharacterSet::Ascii }.trim(bytes);
+        let trim = |padding, bytes| FixedString { padding, character_set: CharacterSet::Ascii }.trim(bytes);
         assert_eq!(trim(StringPadding::NullTerminated, b"a\0b\0"), b"a");
         assert_eq!(trim(StringPadding::NullPadded, b"a\0b\0"), b"a\0b");
         assert_eq!(trim(StringPadding::SpacePadded, b"a b  "), b"a b");

@@ -17,7 +17,7 @@ impl fmt::Display for Datatype {
             Class::Float(float) => float_text(float, self.size(), f),
             Class::Time(time) => write!(f, "time{}{}", time.precision, order_text(time.order)),
             Class::String(string) => {
-                write!(f, "string of {} bytes{}", self.size(), set_text(string.characters))
+                write!(f, "string of {} bytes{}", self.size(), set_text(string.character_set))
             }
             Class::Bitfield(bits) => write!(f, "bitfield{}{}", bits.precision, order_text(bits.order)),
             Class::Opaque(opaque) if opaque.tag().is_empty() => write!(f, "opaque of {} bytes", self.size()),

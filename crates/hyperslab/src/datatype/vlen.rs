@@ -2,6 +2,47 @@
 
 use super::{ByteOrder, CharacterSet, Class, Datatype, StringPadding};
 
+use crate::error::{Error, Place, Result};
+
+/// Where variable-length elements keep their bytes.
+pub(crate) trait Heap: Send + Sync {
+    /// The bytes of a stored element: its length in elements (4 bytes), then a place in the heap at the
+    /// widths of the file. Not asked for elements of length 0.
+    fn fetch(&self, stored: &[u8]) -> Result<Vec<u8>>;
+}
+
+/// A heap with nothing in it, for datatypes without variable length.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NoHeap;
+
+impl Heap for NoHeap {
+    fn fetch(&self, _stored: &[u8]) -> Result<Vec<u8>> {
+        Err(Error::usage("variable-length elements need the heap of their file"))
+    }
+}
+
+/// The elements, of `size` bytes each, of a stored variable-length element.
+pub(super) fn fetch(stored: &[u8], size: usize, heap: &dyn Heap) -> Result<Vec<u8>> {
+    let Some(count) = stored.first_chunk::<4>().map(|count| u32::from_le_bytes(*count)) else {
+        return Err(Error::malformed(format!("a variable-length element of {} bytes", stored.len())));
+    };
+    if count == 0 {
+        return Ok(Vec::new());
+    }
+    let mut bytes = heap.fetch(stored).at(|| "variable-length element")?;
+    let length = usize::try_from(count).ok().and_then(|count| count.checked_mul(size));
+    match length {
+        Some(length) if length <= bytes.len() => bytes.truncate(length),
+        _ => {
+            return Err(Error::malformed(format!(
+                "{count} elements of {size} bytes expected, the heap has {} bytes",
+                bytes.len()
+            )));
+        }
+    }
+    Ok(bytes)
+}
+
 /// Bytes of a stored element at eight-byte addresses: length, collection address, index.
 const STORED: usize = 4 + 8 + 4;
 

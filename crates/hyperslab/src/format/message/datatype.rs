@@ -90,7 +90,7 @@ fn read(cursor: &mut Cursor<'_>, depth: u32) -> Result<Datatype> {
         2 => read_time(header, cursor).at(|| "time")?,
         3 => Class::String(FixedString {
             padding: padding(header.nibble(0))?,
-            characters: characters(header.nibble(4))?,
+            character_set: characters(header.nibble(4))?,
         }),
         4 => read_bitfield(header, cursor).at(|| "bitfield")?,
         5 => {
@@ -122,7 +122,7 @@ fn write(datatype: &Datatype, sink: &mut Sink) -> Result<()> {
         Class::String(string) => put_header(
             datatype,
             3,
-            padding_code(string.padding) | characters_code(string.characters) << 4,
+            padding_code(string.padding) | characters_code(string.character_set) << 4,
             sink,
         ),
         Class::Bitfield(bits) => {
