@@ -2,6 +2,7 @@
 
 mod axis;
 mod blocks;
+mod disjoint;
 mod extent;
 mod hyperslab;
 mod part;
@@ -14,6 +15,7 @@ mod selection;
 mod shape;
 
 pub use blocks::Blocks;
+pub(crate) use disjoint::disjoint;
 pub use extent::Extent;
 pub(crate) use extent::{MAX_RANK, product};
 pub use hyperslab::{AxisSlab, Hyperslab};
