@@ -12,4 +12,6 @@ pub(crate) mod cache_image;
 pub(crate) mod checksum;
 pub(crate) mod message;
 pub(crate) mod object_header;
+pub(crate) mod selection;
 pub(crate) mod superblock;
+pub(crate) mod virtual_block;
