@@ -233,7 +233,7 @@ impl Dataset {
     /// `Usage` when the selection leaves the extent, `Unsupported` when there is no conversion to
     /// `T`; `Malformed` or `Io` when elements cannot be read.
     pub fn read_selection<T: Element>(&self, selection: &Selection) -> Result<ArrayD<T>> {
-        let shape = selection.shape(&self.state.extent).at(|| self.place())?;
+        let shape = selection.shape(self.shape()).at(|| self.place())?;
         let shape = shape.into_iter().map(to_usize).collect::<Result<Vec<_>>>()?;
         let count = shape.iter().try_fold(1_usize, |product, length| product.checked_mul(*length));
         let count = count.ok_or_else(|| Error::limit("the selection has more elements than memory"))?;
@@ -265,7 +265,7 @@ impl Dataset {
     /// # Errors
     /// As [`read_selection`](Self::read_selection).
     pub fn read_bytes(&self, selection: &Selection, memory: &Datatype) -> Result<Vec<u8>> {
-        let count = selection.count(&self.state.extent)?;
+        let count = selection.count(self.shape())?;
         let length = count.checked_mul(memory.size() as u64).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
         let mut out = fresh::zeroed::<u8>(to_usize(length)?).at(|| self.place())?;
         self.read_bytes_into(selection, memory, &mut out)?;

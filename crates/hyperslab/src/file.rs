@@ -75,6 +75,20 @@ impl OpenOptions {
         self
     }
 
+    pub(crate) fn is_locking(&self) -> bool {
+        !self.unlocked
+    }
+
+    pub(crate) fn prefix(&self) -> Option<&str> {
+        self.vds_prefix.as_deref()
+    }
+
+    /// The same options for a file of its own, which the prefix of another does not concern.
+    pub(crate) fn without_prefix(mut self) -> Self {
+        self.vds_prefix = None;
+        self
+    }
+
     /// Opens the file at `path`.
     ///
     /// # Errors

@@ -2,10 +2,13 @@
 
 use crate::datatype::Datatype;
 use crate::error::{Error, Place, Result};
+use crate::format::btree_v2::AttributeName;
 use crate::format::bytes::{Cursor, Wire};
 use crate::format::message::attribute::{AttributeInfo, AttributeMessage};
 use crate::format::object_header::kind;
 use crate::object::Objects;
+use crate::object::btree;
+use crate::object::fractal_heap::FractalHeap;
 use crate::object::header::Header;
 use crate::space::Extent;
 
@@ -29,13 +32,12 @@ pub(crate) fn list(objects: &Objects, header: &Header) -> Result<Vec<StoredAttri
         let widths = objects.metadata.widths();
         let info = AttributeInfo::read(&mut Cursor::new(&message.body, widths)).at(|| "attribute info message")?;
         if let (Some(heap), Some(by_name)) = (info.heap, info.by_name) {
-            objects
-                .dense(heap, by_name, &mut |flags, body| {
-                    let body = objects.body_of(kind::ATTRIBUTE, flags, body)?;
-                    found.push(decode(objects, &body)?);
-                    Ok(())
-                })
-                .at(|| "attributes in a heap")?;
+            let heap = FractalHeap::open(&objects.metadata, heap).at(|| "attributes in a heap")?;
+            for record in btree::records::<AttributeName>(&objects.metadata, by_name).at(|| "attributes in a heap")? {
+                let stored = heap.get(&objects.metadata, &record.id).at(|| "attributes in a heap")?;
+                let body = objects.body_of(kind::ATTRIBUTE, record.flags, &stored)?;
+                found.push(decode(objects, &body)?);
+            }
         }
     }
     Ok(found)

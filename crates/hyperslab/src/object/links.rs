@@ -1,13 +1,17 @@
 //! The links of a group: in its header, in a heap, or in a symbol table.
 
 use crate::error::{Error, Place, Result};
-use crate::format::bytes::{Cursor, Wire};
-use crate::format::message::link::{LinkInfo, LinkMessage};
+use crate::format::btree_v2::LinkName;
+use crate::format::bytes::{Address, Cursor, Wire};
+use crate::format::message::link::{LinkInfo, LinkMessage, LinkTarget};
 use crate::format::message::other::SymbolTable;
 use crate::format::object_header::kind;
+use crate::format::symbol_table::SymbolEntry;
 use crate::object::Objects;
+use crate::object::fractal_heap::FractalHeap;
 use crate::object::header::Header;
-use crate::object::symbol_table;
+use crate::object::local_heap::LocalHeap;
+use crate::object::{btree, symbol_table};
 
 /// Whether the header is that of a group.
 pub(crate) fn is_group(header: &Header) -> bool {
@@ -16,52 +20,92 @@ pub(crate) fn is_group(header: &Header) -> bool {
 
 /// All links, in no order.
 pub(crate) fn list(objects: &Objects, header: &Header) -> Result<Vec<LinkMessage>> {
+    let metadata = &objects.metadata;
     let mut found = Vec::new();
-    each(objects, header, &mut |link| {
-        found.push(link);
-        Ok(())
-    })?;
+    if let Some((btree, heap)) = table_of(objects, header)? {
+        let names = LocalHeap::open(metadata, heap).at(|| "symbol table")?;
+        symbol_table::for_each(metadata, btree, heap, &mut |name, entry| {
+            found.push(from_entry(&names, name, &entry)?);
+            Ok(())
+        })
+        .at(|| "symbol table")?;
+        return Ok(found);
+    }
+    for message in header.all(kind::LINK) {
+        found.push(decode(objects, &message.body)?);
+    }
+    if let Some((heap, by_name)) = dense_of(objects, header)? {
+        let heap = FractalHeap::open(metadata, heap).at(|| "links in a heap")?;
+        for record in btree::records::<LinkName>(metadata, by_name).at(|| "links in a heap")? {
+            found.push(decode(objects, &heap.get(metadata, &record.id).at(|| "links in a heap")?)?);
+        }
+    }
     Ok(found)
 }
 
 /// The link of that name.
 pub(crate) fn find(objects: &Objects, header: &Header, name: &[u8]) -> Result<Option<LinkMessage>> {
-    if let Some(table) = table_of(objects, header)? {
-        return symbol_table::find(&objects.metadata, table, name).at(|| "symbol table");
+    let metadata = &objects.metadata;
+    if let Some((btree, heap)) = table_of(objects, header)? {
+        let entry = symbol_table::find(metadata, btree, heap, name).at(|| "symbol table")?;
+        let names = LocalHeap::open(metadata, heap).at(|| "symbol table")?;
+        return entry.map(|entry| from_entry(&names, name, &entry)).transpose();
     }
-    let mut found = None;
-    each(objects, header, &mut |link| {
+    for message in header.all(kind::LINK) {
+        let link = decode(objects, &message.body)?;
         if link.name == name {
-            found = Some(link);
+            return Ok(Some(link));
         }
-        Ok(())
-    })?;
+    }
+    let Some((heap, by_name)) = dense_of(objects, header)? else { return Ok(None) };
+    let heap = FractalHeap::open(metadata, heap).at(|| "links in a heap")?;
+    let mut found = None;
+    btree::find_named::<LinkName>(metadata, by_name, name, &mut |record| {
+        let link = decode(objects, &heap.get(metadata, &record.id)?)?;
+        let same = link.name == name;
+        found = Some(link).filter(|_| same);
+        Ok(same)
+    })
+    .at(|| "links in a heap")?;
     Ok(found)
 }
 
-fn table_of(objects: &Objects, header: &Header) -> Result<Option<SymbolTable>> {
+/// B-tree and heap of a symbol table, when the group has one.
+fn table_of(objects: &Objects, header: &Header) -> Result<Option<(Address, Address)>> {
     let Some(message) = header.first(kind::SYMBOL_TABLE) else { return Ok(None) };
-    let mut cursor = Cursor::new(&message.body, objects.metadata.widths());
-    SymbolTable::read(&mut cursor).map(Some).at(|| "symbol table message")
+    let table = SymbolTable::read(&mut Cursor::new(&message.body, objects.metadata.widths()));
+    match table.at(|| "symbol table message")? {
+        SymbolTable { btree: Some(btree), heap: Some(heap) } => Ok(Some((btree, heap))),
+        _ => Err(Error::malformed("a symbol table has no address").at("symbol table message")),
+    }
 }
 
-fn each(objects: &Objects, header: &Header, take: &mut dyn FnMut(LinkMessage) -> Result<()>) -> Result<()> {
-    if let Some(table) = table_of(objects, header)? {
-        return symbol_table::each(&objects.metadata, table, take).at(|| "symbol table");
+/// Heap and name index of links that outgrew the header, when there are any.
+fn dense_of(objects: &Objects, header: &Header) -> Result<Option<(Address, Address)>> {
+    let info = objects.decoded(header, kind::LINK_INFO, |cursor| LinkInfo::read(cursor)).at(|| "link info message")?;
+    match info.map(|info| (info.heap, info.by_name)) {
+        Some((Some(heap), Some(by_name))) => Ok(Some((heap, by_name))),
+        Some((Some(heap), None)) => {
+            Err(Error::malformed(format!("links are in the heap at {heap}, but nothing indexes them")))
+        }
+        _ => Ok(None),
     }
-    let widths = objects.metadata.widths();
-    for message in header.all(kind::LINK) {
-        take(LinkMessage::read(&mut Cursor::new(&message.body, widths)).at(|| "link message")?)?;
+}
+
+fn decode(objects: &Objects, body: &[u8]) -> Result<LinkMessage> {
+    LinkMessage::read(&mut Cursor::new(body, objects.metadata.widths())).at(|| "link message")
+}
+
+/// A link of an old group, where only the cached kind tells soft links from hard ones.
+fn from_entry(names: &LocalHeap, name: &[u8], entry: &SymbolEntry) -> Result<LinkMessage> {
+    let place = || format!("link \"{}\"", String::from_utf8_lossy(name));
+    let target = match (entry.soft_link(), entry.header) {
+        (Some(offset), _) => LinkTarget::Soft(names.name(offset).at(place)?.to_vec()),
+        (None, Some(address)) => LinkTarget::Hard(address),
+        (None, None) => return Err(Error::malformed("has no address")).at(place),
+    };
+    if name.is_empty() {
+        return Err(Error::malformed("a link has an empty name"));
     }
-    let Some(message) = header.first(kind::LINK_INFO) else { return Ok(()) };
-    let info = LinkInfo::read(&mut Cursor::new(&message.body, widths)).at(|| "link info message")?;
-    match (info.heap, info.by_name) {
-        (Some(heap), Some(by_name)) => objects
-            .dense(heap, by_name, &mut |_, body| {
-                take(LinkMessage::read(&mut Cursor::new(body, widths)).at(|| "link message")?)
-            })
-            .at(|| "links in a heap"),
-        (Some(heap), None) => Err(Error::malformed(format!("links are in the heap at {heap}, but nothing indexes them"))),
-        (None, _) => Ok(()),
-    }
+    Ok(LinkMessage { name: name.to_vec(), target, order: None, utf8: false })
 }

@@ -22,9 +22,8 @@ impl Wire for Extent {
             return Err(Error::malformed(format!("dataspace flags are {flags:#x}")));
         }
         match class {
-            0 if rank == 0 => Ok(Self::Scalar),
+            0 | 1 if rank == 0 => Ok(Self::Scalar),
             2 if rank == 0 => Ok(Self::Null),
-            1 if rank == 0 => Ok(Self::Scalar),
             1 => read_simple(cursor, rank, flags),
             _ => Err(Error::malformed(format!("dataspace of class {class} with {rank} dimensions"))),
         }

@@ -1,0 +1,65 @@
+//! The files that virtual datasets read from: opened once, kept open, closed when there are many.
+
+use crate::error::{Error, Place, Result};
+use crate::file::{FileState, OpenOptions};
+use crate::storage::file::{Stamp, stamp_of};
+use parking_lot::Mutex;
+use std::collections::HashMap;
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, LazyLock};
+
+/// Files kept open at once, far below any limit of descriptors.
+const KEPT: usize = 128;
+
+/// Open files by what they are, whatever they are called.
+#[derive(Debug, Default)]
+struct OpenFiles {
+    files: HashMap<(Stamp, bool), (Arc<FileState>, u64)>,
+    clock: u64,
+}
+
+static OPEN: LazyLock<Mutex<OpenFiles>> = LazyLock::new(Mutex::default);
+
+impl OpenFiles {
+    fn get(&mut self, key: (Stamp, bool)) -> Option<Arc<FileState>> {
+        self.clock += 1;
+        let (file, used) = self.files.get_mut(&key)?;
+        *used = self.clock;
+        Some(Arc::clone(file))
+    }
+
+    fn keep(&mut self, key: (Stamp, bool), file: &Arc<FileState>) {
+        if self.files.len() >= KEPT {
+            let mut used: Vec<u64> = self.files.values().map(|(_, used)| *used).collect();
+            used.sort_unstable();
+            let oldest = used.get(KEPT / 4).copied().unwrap_or(0);
+            self.files.retain(|_, (_, used)| *used > oldest);
+        }
+        self.clock += 1;
+        self.files.insert(key, (Arc::clone(file), self.clock));
+    }
+}
+
+/// The file at `path`; `None` when there is none.
+pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Option<Arc<FileState>>> {
+    let stamp = match stamp_of(path) {
+        Ok(stamp) => stamp,
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) => return Err(Error::io("cannot open the file", error)).at(|| path.display().to_string()),
+    };
+    let key = (stamp, options.is_locking());
+    if let Some(file) = OPEN.lock().get(key) {
+        return Ok(Some(file));
+    }
+    let opened = options.clone().without_prefix().open(path)?.state;
+    if opened.stamp == Some(stamp) {
+        OPEN.lock().keep(key, &opened);
+    }
+    Ok(Some(opened))
+}
+
+/// Closes the files nobody reads from at the moment.
+pub(crate) fn forget() {
+    OPEN.lock().files.clear();
+}

@@ -1,0 +1,143 @@
+//! [`Stored`]: elements that are in this file, or in raw files beside it.
+
+use crate::error::{Error, Place, Result};
+use crate::file::FileState;
+use crate::format::bytes::Address;
+use crate::format::message::layout::DataLayout;
+use crate::format::message::other::ExternalFiles;
+use crate::index::{self, ChunkGrid, ChunkIndex};
+use crate::layout::external::{ExternalFile, Opener};
+use crate::layout::{Elements, Layout};
+use crate::object::local_heap::LocalHeap;
+use crate::space::Extent;
+use crate::storage::ReadAt;
+use crate::storage::file::FileStorage;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// How the elements of one dataset are stored; owns what [`Layout`] borrows for a read.
+#[derive(Debug)]
+pub(crate) enum Stored {
+    Compact(Vec<u8>),
+    Contiguous { address: Option<Address>, size: u64 },
+    External { files: Vec<ExternalFile>, beside: Beside },
+    Chunked { grid: ChunkGrid, index: Box<dyn ChunkIndex>, edge_unfiltered: bool },
+}
+
+/// What the layout needs to know of the dataset.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Shape<'a> {
+    pub(crate) extent: &'a Extent,
+    pub(crate) element_size: usize,
+    pub(crate) filtered: bool,
+}
+
+impl Shape<'_> {
+    fn bytes(&self) -> Result<u64> {
+        let bytes = self.extent.count()?.checked_mul(self.element_size as u64);
+        bytes.ok_or_else(|| Error::malformed("the dataset has more than 2^64 bytes"))
+    }
+}
+
+impl Stored {
+    pub(crate) fn open(
+        file: &FileState,
+        layout: DataLayout,
+        external: Option<ExternalFiles>,
+        shape: &Shape<'_>,
+    ) -> Result<Self> {
+        if let Some(external) = external {
+            let files = external_files(file, &external).at(|| "external files message")?;
+            return Ok(Self::External { files, beside: Beside(file.place.directory.clone()) });
+        }
+        match layout {
+            DataLayout::Compact(bytes) => Ok(Self::Compact(bytes)),
+            DataLayout::Contiguous { address, size } => {
+                let size = size.map_or_else(|| shape.bytes(), Ok)?;
+                Ok(Self::Contiguous { address, size })
+            }
+            DataLayout::Chunked(chunked) => {
+                let element_size = shape.element_size as u64;
+                if chunked.element_size != element_size {
+                    let message = format!("chunks have elements of {} bytes, the datatype {element_size}", chunked.element_size);
+                    return Err(Error::malformed(message).at("layout message"));
+                }
+                let (dims, max) = (shape.extent.dims().to_vec(), shape.extent.max().to_vec());
+                let grid = ChunkGrid { dims, max, chunk: chunked.chunk.clone(), element_size };
+                let index = index::open(&chunked, &grid, shape.filtered)?;
+                Ok(Self::Chunked { grid, index, edge_unfiltered: chunked.edge_unfiltered() })
+            }
+            DataLayout::Virtual { .. } => Err(Error::usage("a virtual dataset stores no elements")),
+        }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Compact(_) => "compact",
+            Self::Contiguous { .. } => "contiguous",
+            Self::External { .. } => "external",
+            Self::Chunked { .. } => "chunked",
+        }
+    }
+
+    pub(crate) fn chunk_shape(&self) -> Option<&[u64]> {
+        match self {
+            Self::Chunked { grid, .. } => Some(&grid.chunk),
+            _ => None,
+        }
+    }
+
+    /// The elements as a read takes them.
+    pub(crate) fn elements<'a>(&'a self, dataset: &'a crate::dataset::DatasetState, file: &'a FileState) -> Elements<'a> {
+        let layout = match self {
+            Self::Compact(bytes) => Layout::Compact(bytes),
+            Self::Contiguous { address, size } => Layout::Contiguous { address: *address, size: *size },
+            Self::External { files, beside } => Layout::External { files, opener: beside },
+            Self::Chunked { grid, index, edge_unfiltered } => Layout::Chunked {
+                grid,
+                index: Some(&**index),
+                pipeline: &dataset.pipeline,
+                edge_unfiltered: *edge_unfiltered,
+            },
+        };
+        Elements {
+            metadata: file.metadata(),
+            layout,
+            dims: dataset.extent.dims(),
+            element: dataset.datatype.size(),
+            fill: &dataset.fill,
+        }
+    }
+}
+
+fn external_files(file: &FileState, external: &ExternalFiles) -> Result<Vec<ExternalFile>> {
+    let names = LocalHeap::open(file.metadata(), external.heap)?;
+    let all_ones = crate::format::bytes::all_ones(file.metadata().widths().lengths);
+    external
+        .slots
+        .iter()
+        .map(|slot| {
+            let path = String::from_utf8_lossy(names.name(slot.name.0)?).into_owned();
+            let size = if slot.size.0 == all_ones { u64::MAX } else { slot.size.0 };
+            Ok(ExternalFile { path, offset: slot.offset.0, size })
+        })
+        .collect()
+}
+
+/// Opens raw files in the current directory, or else in the directory of the HDF5 file.
+#[derive(Debug)]
+pub(crate) struct Beside(PathBuf);
+
+impl Opener for Beside {
+    fn open(&self, path: &str) -> Result<Arc<dyn ReadAt>> {
+        let here = Path::new(path);
+        let storage = FileStorage::open(here).or_else(|error| {
+            let missing = error.kind() == std::io::ErrorKind::NotFound && here.is_relative();
+            if missing { FileStorage::open(&self.0.join(here)) } else { Err(error) }
+        });
+        match storage {
+            Ok(storage) => Ok(Arc::new(storage)),
+            Err(error) => Err(Error::io("cannot open the raw file", error)).at(|| path.to_owned()),
+        }
+    }
+}
