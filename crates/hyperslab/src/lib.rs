@@ -16,8 +16,8 @@ mod vds;
 
 pub use datatype::{
     Array, Bitfield, ByteOrder, CharacterSet, Class, Complex, Compound, CompoundBuilder, Datatype, Element,
-    Enumeration, FixedString, Float, Integer, Member, Normalization, Opaque, Reference, ReferenceKind,
-    StringPadding, Time, VariableKind, VariableLength,
+    Enumeration, FixedString, Float, Integer, LongFloat, Member, Normalization, Opaque, Reference,
+    ReferenceKind, StringPadding, Time, Value, VariableKind, VariableLength,
 };
 pub use error::{Error, ErrorKind, Result};
 pub use space::{AxisSlab, Blocks, Extent, Hyperslab, Points, Selection};

@@ -5,6 +5,7 @@ mod bits;
 mod complex;
 mod compound;
 mod convert;
+mod decimal;
 mod element;
 mod enumeration;
 mod float;
@@ -14,6 +15,7 @@ mod real;
 mod reference;
 mod string;
 mod text;
+mod value;
 mod vlen;
 
 pub use array::Array;
@@ -22,12 +24,14 @@ pub(crate) use convert::Conversion;
 pub(crate) use vlen::{Heap, NoHeap};
 
 pub use compound::{Compound, CompoundBuilder, Member};
+pub use decimal::LongFloat;
 pub use element::Element;
 pub use enumeration::Enumeration;
 pub use float::{Float, Normalization};
 pub use integer::{Bitfield, ByteOrder, Integer, Time};
 pub use reference::{Reference, ReferenceKind};
 pub use string::{CharacterSet, FixedString, Opaque, StringPadding};
+pub use value::Value;
 pub use vlen::{VariableKind, VariableLength};
 
 /// What one element is: its class with every property the format stores, and its size in bytes.
