@@ -278,6 +278,14 @@ impl Sink {
     }
 }
 
+/// The number in at most eight little-endian bytes; bytes beyond the eighth are not looked at.
+pub(crate) fn little_endian(bytes: &[u8]) -> u64 {
+    if let Some(eight) = bytes.first_chunk::<8>() {
+        return u64::from_le_bytes(*eight);
+    }
+    bytes.iter().rev().fold(0, |value, byte| (value << 8) | u64::from(*byte))
+}
+
 /// The value with all bits of `width` bytes set: an undefined address, an unlimited length.
 pub(crate) fn all_ones(width: u8) -> u64 {
     let bits = u32::from(width).saturating_mul(8);

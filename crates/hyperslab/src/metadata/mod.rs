@@ -1,5 +1,8 @@
 //! Structures at addresses: load them, and stage, allocate and flush what changes.
 
+pub(crate) mod btree_v1;
+pub(crate) mod btree_v2;
+pub(crate) mod cache;
 pub(crate) mod stage;
 
 use crate::error::{Error, Place, Result, to_usize};

@@ -1,0 +1,177 @@
+//! Nodes of version-1 B-trees, and their keys.
+//!
+//! Spec: III.A.1 "Version 1 B-trees".
+
+use crate::error::{Error, Result};
+use crate::format::bytes::{Address, Cursor, Sink, Widths, all_ones, little_endian};
+
+/// What a tree leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum TreeKind {
+    /// Symbol table nodes; keys are offsets of names in a local heap.
+    Group,
+    /// Chunks of a dataset; keys say where a chunk begins and how it is stored.
+    Chunk,
+}
+
+impl TreeKind {
+    fn code(self) -> u8 {
+        match self {
+            Self::Group => 0,
+            Self::Chunk => 1,
+        }
+    }
+}
+
+/// One node: `entries` children between `entries + 1` keys.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct BTreeV1Node {
+    pub(crate) kind: TreeKind,
+    /// 0 in a leaf, whose children are not nodes of the tree.
+    pub(crate) level: u8,
+    pub(crate) left: Option<Address>,
+    pub(crate) right: Option<Address>,
+    entries: usize,
+    key_width: usize,
+    address_width: u8,
+    /// Keys and children in turn, as on disk; begins and ends with a key.
+    body: Vec<u8>,
+}
+
+impl BTreeV1Node {
+    /// Bytes before the first key.
+    pub(crate) fn header_size(widths: Widths) -> usize {
+        usize::from(widths.offsets).saturating_mul(2).saturating_add(8)
+    }
+
+    /// Bytes of a key of a chunk tree of a dataset of `rank` axes.
+    pub(crate) fn chunk_key_width(rank: usize) -> usize {
+        rank.saturating_add(2).saturating_mul(8)
+    }
+
+    /// Bytes of a node of `entries` children.
+    pub(crate) fn size(entries: usize, key_width: usize, widths: Widths) -> usize {
+        let pair = key_width.saturating_add(usize::from(widths.offsets));
+        Self::header_size(widths)
+            .saturating_add(entries.saturating_mul(pair))
+            .saturating_add(key_width)
+    }
+
+    /// How many children the node that begins with `head` has.
+    pub(crate) fn entries_of(head: &[u8]) -> Option<usize> {
+        head.get(6..8).and_then(|bytes| usize::try_from(little_endian(bytes)).ok())
+    }
+
+    pub(crate) fn read(cursor: &mut Cursor<'_>, kind: TreeKind, key_width: usize) -> Result<Self> {
+        cursor.signature(*b"TREE")?;
+        let found = cursor.u8()?;
+        if found != kind.code() {
+            return Err(Error::malformed(format!("node type is {found}, expected {}", kind.code())));
+        }
+        let level = cursor.u8()?;
+        let entries = usize::from(cursor.u16()?);
+        let left = cursor.address()?;
+        let right = cursor.address()?;
+        let address_width = cursor.widths().offsets;
+        let pair = key_width.saturating_add(usize::from(address_width));
+        let body = cursor.take(entries.saturating_mul(pair).saturating_add(key_width))?.to_vec();
+        Ok(Self { kind, level, left, right, entries, key_width, address_width, body })
+    }
+
+    pub(crate) fn write(&self, sink: &mut Sink) -> Result<()> {
+        sink.put(b"TREE");
+        sink.u8(self.kind.code());
+        sink.u8(self.level);
+        sink.uint(u64::try_from(self.entries).unwrap_or(u64::MAX), 2)?;
+        sink.address(self.left)?;
+        sink.address(self.right)?;
+        sink.put(&self.body);
+        Ok(())
+    }
+
+    /// How many children there are.
+    pub(crate) fn entries(&self) -> usize {
+        self.entries
+    }
+
+    /// Bytes it takes in memory, about.
+    pub(crate) fn weight(&self) -> usize {
+        self.body.len().saturating_add(64)
+    }
+
+    fn pair(&self) -> usize {
+        self.key_width.saturating_add(usize::from(self.address_width))
+    }
+
+    /// Key `index`, of `entries + 1`.
+    pub(crate) fn key(&self, index: usize) -> Option<&[u8]> {
+        let start = index.checked_mul(self.pair())?;
+        self.body.get(start..start.checked_add(self.key_width)?)
+    }
+
+    /// Child `index`, of `entries`.
+    pub(crate) fn child(&self, index: usize) -> Option<Address> {
+        let start = index.checked_mul(self.pair())?.checked_add(self.key_width)?;
+        let end = start.checked_add(usize::from(self.address_width))?;
+        let value = little_endian(self.body.get(start..end)?);
+        (value != all_ones(self.address_width)).then_some(Address(value))
+    }
+}
+
+/// A key of a chunk tree.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChunkKey<'a>(pub(crate) &'a [u8]);
+
+impl ChunkKey<'_> {
+    /// Stored bytes of the chunk.
+    pub(crate) fn size(&self) -> u32 {
+        self.number(0)
+    }
+
+    /// Bit n set: filter n was skipped.
+    pub(crate) fn filter_mask(&self) -> u32 {
+        self.number(4)
+    }
+
+    /// Where the chunk begins along each axis, in elements; last an offset within the element, 0.
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = u64> {
+        self.0.get(8..).unwrap_or_default().chunks_exact(8).map(little_endian)
+    }
+
+    fn number(&self, at: usize) -> u32 {
+        let bytes = self.0.get(at..at.saturating_add(4)).unwrap_or_default();
+        u32::try_from(little_endian(bytes)).unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{BTreeV1Node, TreeKind};
+    use crate::format::bytes::{Address, Cursor, Sink, Widths};
+    use proptest::prelude::{any, prop, proptest};
+
+    #[test]
+    fn a_node_is_read_and_written_back() {
+        let mut bytes = b"TREE\x00\x01\x02\x00".to_vec();
+        for number in [u64::MAX, u64::MAX, 0, 0x100, 8, 0x200, 24] {
+            bytes.extend(number.to_le_bytes());
+        }
+        let node = BTreeV1Node::read(&mut Cursor::new(&bytes, Widths::EIGHT), TreeKind::Group, 8).unwrap();
+        assert_eq!((node.entries(), node.level), (2, 1));
+        assert_eq!(node.child(1), Some(Address(0x200)));
+        assert_eq!(node.key(2), Some(24_u64.to_le_bytes().as_slice()));
+        assert_eq!((node.key(3), node.child(2)), (None, None));
+        let mut sink = Sink::new(Widths::EIGHT);
+        node.write(&mut sink).unwrap();
+        assert_eq!(sink.into_bytes(), bytes);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_a_node_or_an_error(bytes in prop::collection::vec(any::<u8>(), 0..200), width in 0_usize..60) {
+            let mut node = b"TREE\x01".to_vec();
+            node.extend(bytes);
+            let _ = BTreeV1Node::read(&mut Cursor::new(&node, Widths::EIGHT), TreeKind::Chunk, width);
+        }
+    }
+}

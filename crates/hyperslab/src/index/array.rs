@@ -1,0 +1,162 @@
+//! What fixed and extensible arrays share: elements, and walking them block by block.
+
+use crate::error::{Error, Result};
+use crate::format::bytes::{Address, Widths, all_ones, little_endian};
+use crate::index::StoredChunk;
+use crate::index::grid::Order;
+use crate::metadata::Metadata;
+use std::sync::Arc;
+
+/// Bytes of blocks and pages one index keeps.
+pub(crate) const CACHED: usize = 8 << 20;
+
+/// How one element of an array is stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ElementFormat {
+    width: usize,
+    address_width: u8,
+    /// Bytes of the stored size; none when chunks are not filtered.
+    size_width: Option<usize>,
+    chunk_bytes: u64,
+}
+
+impl ElementFormat {
+    /// Elements of `width` bytes of a client, which is 0 for unfiltered chunks and 1 for filtered.
+    pub(crate) fn new(
+        client: u8,
+        width: usize,
+        filtered: bool,
+        chunk_bytes: u64,
+        widths: Widths,
+    ) -> Result<Self> {
+        let address_width = widths.offsets;
+        if client != u8::from(filtered) {
+            return Err(Error::malformed(format!(
+                "client is {client}, expected {} as the dataset {} filters",
+                u8::from(filtered),
+                if filtered { "has" } else { "has no" }
+            )));
+        }
+        let rest = width.checked_sub(usize::from(address_width));
+        let size_width = match (filtered, rest) {
+            (false, Some(0)) => None,
+            // A size of 1 to 8 bytes and four bytes of filter mask.
+            (true, Some(rest @ 5..=12)) => Some(rest - 4),
+            _ => return Err(Error::malformed(format!("elements of {width} bytes"))),
+        };
+        Ok(Self { width, address_width, size_width, chunk_bytes })
+    }
+
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The chunk an element stands for; none when it was never written.
+    pub(crate) fn decode(&self, element: &[u8]) -> Option<StoredChunk> {
+        let (address, rest) = element.split_at_checked(usize::from(self.address_width))?;
+        let address = little_endian(address);
+        if address == all_ones(self.address_width) {
+            return None;
+        }
+        let address = Address(address);
+        let Some(size_width) = self.size_width else {
+            return Some(StoredChunk { address, size: self.chunk_bytes, filter_mask: 0 });
+        };
+        let (size, mask) = rest.split_at_checked(size_width)?;
+        let filter_mask = u32::from_le_bytes(*mask.first_chunk()?);
+        Some(StoredChunk { address, size: little_endian(size), filter_mask })
+    }
+}
+
+/// Consecutive elements.
+#[derive(Clone, Debug)]
+pub(crate) struct Block {
+    /// Number of the first element.
+    pub(crate) first: u64,
+    pub(crate) count: u64,
+    /// The elements; none when none of them was ever written.
+    pub(crate) bytes: Option<Arc<Vec<u8>>>,
+}
+
+impl Block {
+    fn element(&self, index: u64, format: &ElementFormat) -> Option<StoredChunk> {
+        let at = usize::try_from(index.checked_sub(self.first)?).ok()?.checked_mul(format.width())?;
+        format.decode(self.bytes.as_ref()?.get(at..at.checked_add(format.width())?)?)
+    }
+
+    fn end(&self) -> u64 {
+        self.first.saturating_add(self.count)
+    }
+}
+
+/// An array that is stored in blocks.
+pub(crate) trait Blocks {
+    fn format(&self) -> &ElementFormat;
+    /// The block that element `index` is in; `keep` it for the next lookup even if others must go.
+    fn block(&self, md: &Metadata, index: u64, keep: bool) -> Result<Block>;
+}
+
+/// The chunk of element `index`.
+pub(crate) fn lookup(array: &dyn Blocks, md: &Metadata, index: u64) -> Result<Option<StoredChunk>> {
+    Ok(array.block(md, index, true)?.element(index, array.format()))
+}
+
+/// Every stored chunk of a box; each block is asked for once.
+pub(crate) fn visit(
+    array: &dyn Blocks,
+    md: &Metadata,
+    order: &Order,
+    (first, last): (&[u64], &[u64]),
+    found: &mut dyn FnMut(&[u64], StoredChunk) -> Result<()>,
+) -> Result<()> {
+    let mut block = Block { first: 0, count: 0, bytes: None };
+    order.runs(first, last, &mut |coords, start, count, axis| {
+        let end = start.checked_add(count).ok_or_else(|| Error::usage("more chunks than 64 bits count"))?;
+        let origin = coords.get(axis).copied().unwrap_or(0);
+        let mut index = start;
+        while index < end {
+            if index < block.first || index >= block.end() {
+                block = array.block(md, index, false)?;
+            }
+            let until = end.min(block.end());
+            if until <= index {
+                return Err(Error::malformed("a block of a chunk index has no elements"));
+            }
+            visit_run(&block, array.format(), (index, until), |index, chunk| {
+                if let Some(coord) = coords.get_mut(axis) {
+                    *coord = origin + (index - start);
+                }
+                found(coords, chunk)
+            })?;
+            index = until;
+        }
+        Ok(())
+    })
+}
+
+/// The stored chunks of elements `start..end`, all in `block`.
+fn visit_run(
+    block: &Block,
+    format: &ElementFormat,
+    (start, end): (u64, u64),
+    mut found: impl FnMut(u64, StoredChunk) -> Result<()>,
+) -> Result<()> {
+    let Some(bytes) = &block.bytes else { return Ok(()) };
+    let skip = usize::try_from(start - block.first).ok().and_then(|skip| skip.checked_mul(format.width()));
+    let elements = skip.and_then(|skip| bytes.get(skip..)).unwrap_or_default();
+    for (index, element) in (start..end).zip(elements.chunks_exact(format.width())) {
+        if let Some(chunk) = format.decode(element) {
+            found(index, chunk)?;
+        }
+    }
+    Ok(())
+}
+
+/// The state that the first use of an index loads.
+pub(crate) fn loaded<T>(state: &std::sync::OnceLock<T>, load: impl FnOnce() -> Result<T>) -> Result<&T> {
+    if let Some(state) = state.get() {
+        return Ok(state);
+    }
+    let value = load()?;
+    Ok(state.get_or_init(|| value))
+}

@@ -1,0 +1,118 @@
+//! The version-1 B-tree index: keys are where chunks begin.
+//!
+//! Spec: III.A.1 "Version 1 B-trees", node type 1.
+
+use crate::error::{Error, Result};
+use crate::format::btree_v1::{BTreeV1Node, ChunkKey, TreeKind};
+use crate::format::bytes::Address;
+use crate::index::grid::ChunkBox;
+use crate::index::{ChunkGrid, ChunkIndex, StoredChunk};
+use crate::metadata::Metadata;
+use crate::metadata::btree_v1::{BTreeV1, Walk};
+use std::cmp::Ordering;
+
+/// A tree of chunks.
+#[derive(Debug)]
+pub(crate) struct Index {
+    tree: BTreeV1,
+    chunk: Vec<u64>,
+}
+
+impl Index {
+    pub(crate) fn new(root: Address, grid: &ChunkGrid) -> Self {
+        let key_width = BTreeV1Node::chunk_key_width(grid.rank());
+        Self { tree: BTreeV1::new(root, TreeKind::Chunk, key_width), chunk: grid.chunk.clone() }
+    }
+}
+
+impl ChunkIndex for Index {
+    fn lookup(&self, md: &Metadata, coords: &[u64]) -> Result<Option<StoredChunk>> {
+        let target = coords.iter().zip(&self.chunk).map(|(coord, side)| coord.checked_mul(*side));
+        let target: Option<Vec<u64>> = target.collect();
+        let Some(target) = target else { return Ok(None) };
+        let rank = self.chunk.len();
+        let compare = |key: &[u8]| ChunkKey(key).offsets().take(rank).cmp(target.iter().copied());
+        let found = self.tree.descend(md, &mut |node| Ok(child_for(node, compare)))?;
+        let Some((leaf, index)) = found else { return Ok(None) };
+        match leaf.key(index) {
+            Some(key) if compare(key) == Ordering::Equal => Ok(stored(key, leaf.child(index))),
+            _ => Ok(None),
+        }
+    }
+
+    fn visit(
+        &self,
+        md: &Metadata,
+        first: &[u64],
+        last: &[u64],
+        found: &mut dyn FnMut(&[u64], StoredChunk) -> Result<()>,
+    ) -> Result<()> {
+        let rank = self.chunk.len();
+        if first.len() != rank || last.len() != rank {
+            return Err(Error::usage(format!("a box of {} axes, {rank} expected", first.len())));
+        }
+        let wanted = ChunkBox { first, last };
+        let (low, high) = (vec![0; rank], vec![0; rank]);
+        self.tree.walk(md, &mut Chunks { chunk: &self.chunk, wanted, low, high, found })
+    }
+}
+
+/// The last child whose key is not after what is sought.
+fn child_for(node: &BTreeV1Node, compare: impl Fn(&[u8]) -> Ordering) -> Option<usize> {
+    let (mut low, mut high) = (0, node.entries());
+    while low < high {
+        let middle = usize::midpoint(low, high);
+        if compare(node.key(middle)?) == Ordering::Greater {
+            high = middle;
+        } else {
+            low = middle + 1;
+        }
+    }
+    low.checked_sub(1)
+}
+
+fn stored(key: &[u8], address: Option<Address>) -> Option<StoredChunk> {
+    let key = ChunkKey(key);
+    Some(StoredChunk { address: address?, size: key.size().into(), filter_mask: key.filter_mask() })
+}
+
+struct Chunks<'a> {
+    chunk: &'a [u64],
+    wanted: ChunkBox<'a>,
+    /// Room for coordinates.
+    low: Vec<u64>,
+    high: Vec<u64>,
+    found: &'a mut dyn FnMut(&[u64], StoredChunk) -> Result<()>,
+}
+
+/// Key as chunk coordinates; false when it is not at the beginning of a chunk.
+fn scale(key: &[u8], chunk: &[u64], coords: &mut [u64]) -> bool {
+    let mut exact = true;
+    for ((coord, offset), side) in coords.iter_mut().zip(ChunkKey(key).offsets()).zip(chunk) {
+        *coord = offset / side;
+        exact &= *coord * side == offset;
+    }
+    exact
+}
+
+impl Walk for Chunks<'_> {
+    fn wants(&mut self, low: &[u8], high: &[u8]) -> bool {
+        scale(low, self.chunk, &mut self.low);
+        scale(high, self.chunk, &mut self.high);
+        self.wanted.meets(&mut self.low, &self.high)
+    }
+
+    fn found(&mut self, low: &[u8], child: Option<Address>, _: &[u8]) -> Result<()> {
+        if !scale(low, self.chunk, &mut self.low) {
+            return Err(Error::malformed(format!(
+                "B-tree has a chunk at {:?}, which is no multiple of {:?}",
+                ChunkKey(low).offsets().take(self.chunk.len()).collect::<Vec<_>>(),
+                self.chunk
+            )));
+        }
+        match stored(low, child) {
+            Some(chunk) if self.wanted.contains(&self.low) => (self.found)(&self.low, chunk),
+            _ => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! [`ChunkGrid`]: the chunks of a dataset as an array; boxes of them, and their order in an index.
+
+use crate::error::{Error, Result};
+
+/// How a dataset is cut into chunks. All axes have the same order as the dataset's.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct ChunkGrid {
+    /// Elements of the dataset along each axis, now.
+    pub(crate) dims: Vec<u64>,
+    /// The most elements it may grow to; none without limit.
+    pub(crate) max: Vec<Option<u64>>,
+    /// Elements of a chunk.
+    pub(crate) chunk: Vec<u64>,
+    /// Bytes of an element.
+    pub(crate) element_size: u64,
+}
+
+impl ChunkGrid {
+    /// Fails unless all axes agree and no chunk is empty or too large to count.
+    pub(crate) fn check(&self) -> Result<()> {
+        let rank = self.chunk.len();
+        if rank == 0 || self.dims.len() != rank || self.max.len() != rank {
+            return Err(Error::malformed(format!(
+                "chunks have {rank} axes, the dataset has {}",
+                self.dims.len()
+            )));
+        }
+        if self.chunk.contains(&0) {
+            return Err(Error::malformed(format!("chunk of {:?} elements", self.chunk)));
+        }
+        self.chunk_bytes().map(|_| ())
+    }
+
+    pub(crate) fn rank(&self) -> usize {
+        self.chunk.len()
+    }
+
+    /// Bytes of a chunk before filters.
+    pub(crate) fn chunk_bytes(&self) -> Result<u64> {
+        let bytes = self.chunk.iter().try_fold(self.element_size, |bytes, side| bytes.checked_mul(*side));
+        bytes.ok_or_else(|| Error::malformed(format!("chunk of {:?} elements passes 2^64 bytes", self.chunk)))
+    }
+
+    /// Chunks along each axis, now.
+    pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
+        self.dims.iter().zip(&self.chunk).map(|(dim, side)| dim.div_ceil((*side).max(1)))
+    }
+
+    /// Chunks along `axis` when the dataset is as large as it may grow; none without limit.
+    fn max_count(&self, axis: usize) -> Option<u64> {
+        let (max, side) = (self.max.get(axis).copied().flatten()?, self.chunk.get(axis)?);
+        Some(max.div_ceil((*side).max(1)))
+    }
+
+    /// The order of chunks in an array index: row-major over the largest extent.
+    ///
+    /// With `growing` the one unlimited axis comes first, whatever its place.
+    pub(crate) fn order(&self, growing: bool) -> Result<Order> {
+        let unlimited: Vec<usize> =
+            self.max.iter().enumerate().filter(|(_, max)| max.is_none()).map(|(axis, _)| axis).collect();
+        let mut axes: Vec<usize> = (0..self.rank()).collect();
+        match (growing, unlimited.as_slice()) {
+            (false, []) => {}
+            (true, [growing]) => {
+                axes.retain(|axis| axis != growing);
+                axes.insert(0, *growing);
+            }
+            _ => {
+                return Err(Error::malformed(format!(
+                    "the chunk index cannot serve a dataset with {} unlimited axes",
+                    unlimited.len()
+                )));
+            }
+        }
+        let mut steps = vec![0; axes.len()];
+        let mut step = Some(1_u64);
+        for (axis, place) in axes.iter().zip(&mut steps).rev() {
+            *place = step.ok_or_else(|| Error::malformed("more chunks than 64 bits count"))?;
+            step = self.max_count(*axis).and_then(|count| place.checked_mul(count));
+        }
+        Ok(Order { axes, steps })
+    }
+}
+
+/// Takes coordinates, number and count of a run of chunks, and the axis it runs along.
+type OnRun<'a> = dyn FnMut(&mut [u64], u64, u64, usize) -> Result<()> + 'a;
+
+/// How chunk coordinates become one number.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Order {
+    /// Axes, slowest first.
+    axes: Vec<usize>,
+    /// How far apart neighbours along each of them are.
+    steps: Vec<u64>,
+}
+
+impl Order {
+    /// The number of the chunk at `coords`.
+    pub(crate) fn index(&self, coords: &[u64]) -> Result<u64> {
+        let total = self.axes.iter().zip(&self.steps).try_fold(0_u64, |total, (axis, step)| {
+            coords.get(*axis).and_then(|coord| coord.checked_mul(*step)).and_then(|part| total.checked_add(part))
+        });
+        total.ok_or_else(|| Error::usage(format!("no chunk {coords:?} in a dataset of {} axes", self.axes.len())))
+    }
+
+    /// Calls `run` with the coordinates, number and count of each run of consecutive chunks of
+    /// the box, in order; coordinates step along the axis given last.
+    pub(crate) fn runs(
+        &self,
+        first: &[u64],
+        last: &[u64],
+        run: &mut OnRun<'_>,
+    ) -> Result<()> {
+        let Some((fastest, slower)) = self.axes.split_last() else { return Ok(()) };
+        if first.len() != self.axes.len() || last.len() != first.len() {
+            return Err(Error::usage(format!("a box of {} axes, {} expected", first.len(), self.axes.len())));
+        }
+        if first.iter().zip(last).any(|(first, last)| first > last) {
+            return Ok(());
+        }
+        let side = |axis: usize| first.get(axis).zip(last.get(axis)).map_or((0, 0), |(a, b)| (*a, *b));
+        let (start, end) = side(*fastest);
+        let count = (end - start).checked_add(1).ok_or_else(|| Error::usage("a box of 2^64 chunks"))?;
+        let mut coords = first.to_vec();
+        loop {
+            if let Some(coord) = coords.get_mut(*fastest) {
+                *coord = start;
+            }
+            let index = self.index(&coords)?;
+            run(&mut coords, index, count, *fastest)?;
+            let next = slower.iter().rev().find(|axis| {
+                let (start, end) = side(**axis);
+                let Some(coord) = coords.get_mut(**axis) else { return false };
+                let more = *coord < end;
+                *coord = if more { *coord + 1 } else { start };
+                more
+            });
+            if next.is_none() {
+                return Ok(());
+            }
+        }
+    }
+}
+
+/// A box of chunks, tested against intervals of row-major order.
+#[derive(Debug)]
+pub(crate) struct ChunkBox<'a> {
+    pub(crate) first: &'a [u64],
+    pub(crate) last: &'a [u64],
+}
+
+impl ChunkBox<'_> {
+    pub(crate) fn contains(&self, coords: &[u64]) -> bool {
+        let sides = self.first.iter().zip(self.last);
+        coords.iter().zip(sides).all(|(coord, (first, last))| first <= coord && coord <= last)
+    }
+
+    /// Whether some chunk of the box is not before `low` and not after `high`.
+    ///
+    /// `low` is lost: it becomes the first chunk of the box not before it.
+    pub(crate) fn meets(&self, low: &mut [u64], high: &[u64]) -> bool {
+        self.advance(low) && &*low <= high
+    }
+
+    /// Moves `point` to the first chunk of the box not before it in row-major order.
+    fn advance(&self, point: &mut [u64]) -> bool {
+        let outside = point.iter().zip(self.first.iter().zip(self.last)).position(|(at, (first, last))| {
+            at < first || at > last
+        });
+        let Some(axis) = outside else { return true };
+        let below = point.get(axis) < self.first.get(axis);
+        let carry = if below {
+            axis
+        } else {
+            let bump = point.iter_mut().zip(self.last).take(axis).enumerate().rev();
+            let Some(axis) = bump.into_iter().find_map(|(axis, (at, last))| {
+                let room = *at < *last;
+                *at += u64::from(room);
+                room.then_some(axis)
+            }) else {
+                return false;
+            };
+            axis + 1
+        };
+        for (at, first) in point.iter_mut().zip(self.first).skip(carry) {
+            *at = *first;
+        }
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ChunkBox, ChunkGrid};
+    use proptest::prelude::{prop, prop_assert_eq, proptest};
+
+    fn grid(max: Vec<Option<u64>>) -> ChunkGrid {
+        ChunkGrid { dims: vec![20, 30, 7], max, chunk: vec![10, 4, 3], element_size: 2 }
+    }
+
+    #[test]
+    fn the_unlimited_axis_is_the_slowest_of_a_growing_index() {
+        let order = grid(vec![Some(20), None, Some(7)]).order(true).unwrap();
+        assert_eq!(order.index(&[1, 0, 2]).unwrap(), 5);
+        assert_eq!(order.index(&[0, 2, 1]).unwrap(), 13);
+        assert!(grid(vec![Some(20), None, None]).order(true).is_err());
+        assert!(grid(vec![Some(20), None, Some(7)]).order(false).is_err());
+    }
+
+    #[test]
+    fn runs_cover_a_box_once_in_order() {
+        let order = grid(vec![Some(20), Some(30), Some(9)]).order(false).unwrap();
+        let mut seen = Vec::new();
+        order
+            .runs(&[0, 2, 1], &[1, 3, 2], &mut |coords, index, count, axis| {
+                assert_eq!((count, axis), (2, 2));
+                seen.push((coords.to_vec(), index));
+                Ok(())
+            })
+            .unwrap();
+        let expected = [([0, 2, 1], 7), ([0, 3, 1], 10), ([1, 2, 1], 31), ([1, 3, 1], 34)];
+        assert_eq!(seen, expected.map(|(coords, index)| (coords.to_vec(), index)));
+    }
+
+    proptest! {
+        #[test]
+        fn meeting_an_interval_equals_trying_every_chunk(
+            low in prop::collection::vec(0_u64..4, 3), high in prop::collection::vec(0_u64..4, 3),
+            first in prop::collection::vec(0_u64..4, 3), size in prop::collection::vec(0_u64..3, 3),
+        ) {
+            let last: Vec<u64> = first.iter().zip(size).map(|(first, size)| first + size).collect();
+            let chunks = ChunkBox { first: &first, last: &last };
+            let mut any = false;
+            for a in 0..7 {
+                for b in 0..7 {
+                    for c in 0..7 {
+                        let at = vec![a, b, c];
+                        any |= chunks.contains(&at) && low <= at && at <= high;
+                    }
+                }
+            }
+            prop_assert_eq!(chunks.meets(&mut low.clone(), &high), any);
+        }
+    }
+}

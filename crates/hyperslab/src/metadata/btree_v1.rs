@@ -1,0 +1,129 @@
+//! [`BTreeV1`]: walks a version-1 B-tree without knowing what its keys mean.
+
+use crate::error::{Error, Place, Result};
+use crate::format::btree_v1::{BTreeV1Node, TreeKind};
+use crate::format::bytes::{Address, Cursor};
+use crate::metadata::Metadata;
+use crate::metadata::cache::Cache;
+use std::sync::Arc;
+
+/// Bytes of decoded nodes one tree keeps.
+const CACHED: usize = 8 << 20;
+
+/// Children of a node of default size; larger ones take a second read.
+const USUAL_ENTRIES: usize = 64;
+
+/// A version-1 B-tree.
+#[derive(Debug)]
+pub(crate) struct BTreeV1 {
+    root: Address,
+    kind: TreeKind,
+    key_width: usize,
+    nodes: Cache<BTreeV1Node>,
+}
+
+/// What a walk asks and tells.
+pub(crate) trait Walk {
+    /// Whether anything below the child between these two keys is wanted.
+    fn wants(&mut self, low: &[u8], high: &[u8]) -> bool;
+    /// A child of a leaf between these two keys; none when its address is undefined.
+    fn found(&mut self, low: &[u8], child: Option<Address>, high: &[u8]) -> Result<()>;
+}
+
+impl BTreeV1 {
+    pub(crate) fn new(root: Address, kind: TreeKind, key_width: usize) -> Self {
+        Self { root, kind, key_width, nodes: Cache::new(CACHED) }
+    }
+
+    /// The leaf that `choose` leads to, with the chosen child; none where it chooses none.
+    pub(crate) fn descend(
+        &self,
+        md: &Metadata,
+        choose: &mut dyn FnMut(&BTreeV1Node) -> Result<Option<usize>>,
+    ) -> Result<Option<(Arc<BTreeV1Node>, usize)>> {
+        let mut node = self.node(md, self.root, None, true)?;
+        loop {
+            let Some(index) = choose(&node)? else { return Ok(None) };
+            if node.level == 0 {
+                return Ok(Some((node, index)));
+            }
+            let child = child_of(&node, index)?;
+            node = self.node(md, child, Some(node.level), true)?;
+        }
+    }
+
+    /// Walks the wanted children in order of their keys.
+    pub(crate) fn walk(&self, md: &Metadata, walk: &mut dyn Walk) -> Result<()> {
+        let root = self.node(md, self.root, None, false)?;
+        // Nodes do not overlap, so a file has room for only so many: more means a cycle.
+        let mut budget = md.end() / (BTreeV1Node::header_size(md.widths()) as u64) + 1;
+        self.walk_node(md, &root, walk, &mut budget)
+    }
+
+    fn walk_node(
+        &self,
+        md: &Metadata,
+        node: &BTreeV1Node,
+        walk: &mut dyn Walk,
+        budget: &mut u64,
+    ) -> Result<()> {
+        for index in 0..node.entries() {
+            let (Some(low), Some(high)) = (node.key(index), node.key(index + 1)) else { break };
+            if !walk.wants(low, high) {
+                continue;
+            }
+            if node.level == 0 {
+                walk.found(low, node.child(index), high)?;
+                continue;
+            }
+            *budget = budget
+                .checked_sub(1)
+                .ok_or_else(|| Error::malformed("B-tree has more nodes than the file has room for"))?;
+            let child = self.node(md, child_of(node, index)?, Some(node.level), false)?;
+            self.walk_node(md, &child, walk, budget)?;
+        }
+        Ok(())
+    }
+
+    /// The node at `address`, one level below `above`.
+    fn node(
+        &self,
+        md: &Metadata,
+        address: Address,
+        above: Option<u8>,
+        keep: bool,
+    ) -> Result<Arc<BTreeV1Node>> {
+        let node = if let Some(node) = self.nodes.get(address.0) {
+            node
+        } else {
+            let node = Arc::new(self.load(md, address).at(|| format!("B-tree node at {address}"))?);
+            if keep {
+                self.nodes.keep(address.0, &node, node.weight());
+            } else {
+                self.nodes.offer(address.0, &node, node.weight());
+            }
+            node
+        };
+        match above {
+            Some(above) if node.level.checked_add(1) != Some(above) => Err(Error::malformed(format!(
+                "B-tree node at {address}: level is {} below level {above}",
+                node.level
+            ))),
+            _ => Ok(node),
+        }
+    }
+
+    fn load(&self, md: &Metadata, address: Address) -> Result<BTreeV1Node> {
+        let widths = md.widths();
+        let mut bytes = md.read_up_to(address, BTreeV1Node::size(USUAL_ENTRIES, self.key_width, widths))?;
+        let entries = BTreeV1Node::entries_of(&bytes).unwrap_or(0);
+        if entries > USUAL_ENTRIES {
+            bytes = md.read(address, BTreeV1Node::size(entries, self.key_width, widths))?;
+        }
+        BTreeV1Node::read(&mut Cursor::new(&bytes, widths), self.kind, self.key_width)
+    }
+}
+
+fn child_of(node: &BTreeV1Node, index: usize) -> Result<Address> {
+    node.child(index).ok_or_else(|| Error::malformed(format!("B-tree node: child {index} has no address")))
+}
