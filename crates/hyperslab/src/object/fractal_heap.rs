@@ -3,7 +3,6 @@
 //! Spec: III.G "Fractal Heap".
 
 use crate::error::{Error, Place, Result, to_usize};
-use crate::filter::FilterPipeline;
 use crate::format::btree_v2::{HugeIndirect, HugeIndirectFiltered};
 use crate::format::bytes::{Address, Cursor, Wire, little_endian};
 use crate::format::fractal_heap::{DirectBlock, FractalHeapHeader, HeapShape, IndirectBlock};
@@ -27,7 +26,7 @@ pub(crate) struct FractalHeap {
     address: Address,
     header: FractalHeapHeader,
     shape: HeapShape,
-    pipeline: Option<FilterPipeline>,
+    pipeline: Option<Vec<u8>>,
     direct: Cache<DirectBlock>,
     indirect: Cache<IndirectBlock>,
     huge: OnceLock<BTreeV2>,
@@ -65,10 +64,7 @@ impl FractalHeap {
             bytes = md.read(address, FractalHeapHeader::size(to_usize(filters)?, widths))?;
         }
         let header = FractalHeapHeader::read(&mut Cursor::new(&bytes, widths))?;
-        let pipeline = match &header.filters {
-            Some(filters) => Some(FilterPipeline::read(&mut Cursor::new(&filters.pipeline, widths))?),
-            None => None,
-        };
+        let pipeline = header.filters.as_ref().map(|filters| filters.pipeline.clone());
         Ok(Self {
             address,
             shape: HeapShape::new(&header)?,
@@ -178,12 +174,11 @@ impl FractalHeap {
         let block = if let Some(block) = self.direct.get(address.0) {
             block
         } else {
-            let bytes = match &self.pipeline {
-                None => md.read(address, to_usize(at.size)?).at(place)?,
-                Some(_) => {
-                    let stored = md.read(address, to_usize(at.stored.0)?).at(place)?;
-                    self.decode(&stored, at.stored.1, at.size).at(place)?
-                }
+            let bytes = if self.pipeline.is_none() {
+                md.read(address, to_usize(at.size)?).at(place)?
+            } else {
+                let stored = md.read(address, to_usize(at.stored.0)?).at(place)?;
+                self.decode(&stored, at.stored.1, at.size).at(place)?
             };
             let block = Arc::new(DirectBlock::parse(bytes, &self.shape, md.widths()).at(place)?);
             self.direct.keep(address.0, &block, block.bytes.len());
@@ -258,13 +253,11 @@ impl FractalHeap {
     }
 
     fn decode(&self, stored: &[u8], mask: u32, size: u64) -> Result<Vec<u8>> {
-        let Some(pipeline) = &self.pipeline else { return Ok(stored.to_vec()) };
-        if size > (stored.len() as u64).saturating_mul(LARGEST_RATIO) {
-            return Err(Error::malformed(format!("{size} bytes are stored in {}", stored.len())));
+        let _ = (mask, size);
+        if self.pipeline.is_some() {
+            return Err(Error::unsupported("fractal heap with filters"));
         }
-        let mut decoded = vec![0; to_usize(size)?];
-        pipeline.decode_into(stored, mask, &mut decoded)?;
-        Ok(decoded)
+        Ok(stored.to_vec())
     }
 }
 

@@ -6,3 +6,6 @@ pub(crate) mod global_heap;
 pub(crate) mod header;
 pub(crate) mod local_heap;
 pub(crate) mod symbol_table;
+
+#[cfg(test)]
+mod heap_tests;
