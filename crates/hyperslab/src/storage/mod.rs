@@ -1,5 +1,6 @@
 //! Bytes at offsets; knows no HDF5.
 
+pub(crate) mod coalesce;
 pub(crate) mod file;
 pub(crate) mod memory;
 pub(crate) mod pages;

@@ -1,0 +1,247 @@
+//! Elements in chunks: each chunk a read meets is fetched once and decoded once.
+
+use crate::error::{Error, Place, Result, to_usize};
+use crate::filter::FilterPipeline;
+use crate::index::{ChunkGrid, ChunkIndex};
+use crate::layout::contiguous;
+use crate::layout::disjoint::{Cells, Disjoint};
+use crate::layout::execute::{GAP, Linear, Scratch, Stored, Transfer, room};
+use crate::layout::plan::{Division, Tiling};
+use crate::layout::pool;
+use crate::layout::wanted::{Task, Wanted};
+use crate::metadata::Metadata;
+use crate::storage::coalesce;
+use std::ops::Range;
+
+/// No chunk has more bytes: the format counts them in 32 bits almost everywhere.
+const LARGEST: u64 = 4 << 30;
+/// Chunks that are known before they are read; bounds the list of them.
+const TASKS: usize = 1 << 14;
+/// Cells of several parts that are sorted by chunk at once; bounds the list of them.
+const CELLS: usize = 1 << 18;
+/// Bytes that are fetched by one read when chunks are neighbours.
+const FETCHED: u64 = 2 << 20;
+/// Decoding fewer bytes than this stays on the calling thread.
+const PARALLEL: u64 = 128 << 10;
+/// Chunks of at least this many bytes that no filter changed are read without staging.
+const DIRECT: u64 = 32 << 10;
+/// No deflate stream becomes more times its size.
+const INFLATED: u64 = 1100;
+/// Filters that keep the size of a chunk or are deflate: 1 deflate, 2 shuffle, 3 checksum.
+const DEFLATE_FAMILY: Range<u16> = 1..4;
+
+/// A chunked dataset.
+pub(crate) struct Chunks<'a> {
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) linear: Linear<'a>,
+    pub(crate) grid: &'a ChunkGrid,
+    pub(crate) index: &'a dyn ChunkIndex,
+    pub(crate) pipeline: &'a FilterPipeline,
+    /// Whether chunks that the extent cuts are stored without the filters.
+    pub(crate) edge_unfiltered: bool,
+    pub(crate) element: usize,
+    pub(crate) fill: &'a [u8],
+}
+
+impl Chunks<'_> {
+    /// Reads the parts numbered `range`.
+    pub(crate) fn read(
+        &self,
+        output: &Disjoint<'_>,
+        range: Range<usize>,
+        transfer: &Transfer<'_>,
+    ) -> Result<()> {
+        let chunk = &self.grid.chunk;
+        if contiguous::total(chunk, self.element)? > LARGEST {
+            return Err(Error::limit(format!(
+                "chunks of {chunk:?} elements of {} bytes, at most {LARGEST} bytes are decoded at once",
+                self.element
+            )));
+        }
+        let tiling = Tiling::new(chunk, self.element)?;
+        let mut batch: Vec<Cells<'_>> = Vec::new();
+        let mut count = 0usize;
+        for part in range {
+            let cells = output.claim(part)?.cells(&tiling)?;
+            count = count.saturating_add(cells.count());
+            if count > CELLS && !batch.is_empty() {
+                self.read_batch(&batch, transfer)?;
+                batch.clear();
+                count = cells.count();
+            }
+            batch.push(cells);
+        }
+        self.read_batch(&batch, transfer)
+    }
+
+    fn read_batch(&self, cells: &[Cells<'_>], transfer: &Transfer<'_>) -> Result<()> {
+        let wanted = Wanted::new(cells, self.grid)?;
+        let fetch =
+            Fetch { chunks: self, wanted: &wanted, transfer, bytes: wanted.chunk_bytes(self.element)? };
+        let mut tasks: Vec<Task> = Vec::new();
+        if wanted.is_sparse() {
+            wanted.each_chunk(|coords, first, count| {
+                let found = self.index.lookup(self.metadata, coords)?;
+                tasks.extend(found.map(|stored| Task { stored, first, count }));
+                fetch.run_when_many(&mut tasks)
+            })?;
+        } else if let Some((first, last)) = wanted.bounds() {
+            self.index.visit(self.metadata, &first, &last, &mut |coords, stored| {
+                if let Some((first, count)) = wanted.locate(coords) {
+                    tasks.push(Task { stored, first, count });
+                }
+                fetch.run_when_many(&mut tasks)
+            })?;
+        }
+        fetch.run(&mut tasks)?;
+        if let Some(pattern) = transfer.pattern(self.fill)? {
+            cells.iter().try_for_each(|cells| cells.fill_rest(&pattern))?;
+        }
+        Ok(())
+    }
+
+    /// Whether the extent cuts a chunk.
+    fn is_edge(&self, coords: &[u64]) -> bool {
+        let axes = coords.iter().zip(&self.grid.chunk).zip(&self.grid.dims);
+        axes.into_iter().any(|((at, chunk), dim)| {
+            at.checked_add(1).and_then(|next| next.checked_mul(*chunk)).is_none_or(|end| end > *dim)
+        })
+    }
+}
+
+/// Fetching the chunks of one batch.
+struct Fetch<'f> {
+    chunks: &'f Chunks<'f>,
+    wanted: &'f Wanted<'f>,
+    transfer: &'f Transfer<'f>,
+    /// Bytes of a decoded chunk.
+    bytes: usize,
+}
+
+impl Fetch<'_> {
+    fn run_when_many(&self, tasks: &mut Vec<Task>) -> Result<()> {
+        if tasks.len() < TASKS { Ok(()) } else { self.run(tasks) }
+    }
+
+    /// Reads, decodes and places chunks, and forgets them.
+    fn run(&self, tasks: &mut Vec<Task>) -> Result<()> {
+        for task in tasks.iter() {
+            self.check(task).at(|| self.name(task))?;
+        }
+        tasks.sort_by_key(|task| (self.is_direct(task), task.stored.address));
+        let direct = tasks.partition_point(|task| !self.is_direct(task));
+        let (staged, _) = tasks.split_at_checked(direct).unwrap_or_default();
+        let reads: Vec<(u64, u64)> =
+            staged.iter().map(|task| (task.stored.address.0, task.stored.size)).collect();
+        let decoded = (tasks.len() as u64).saturating_mul(self.bytes as u64);
+        let parallel = decoded >= PARALLEL;
+        let stored = reads.iter().fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
+        let share = if parallel { stored / (4 * pool::threads() as u64) } else { stored };
+        let limit = share.min(FETCHED);
+        let mut groups = coalesce::groups(&reads, GAP as u64, limit);
+        groups.extend((direct..tasks.len()).map(|task| task..task + 1));
+        pool::each(0..groups.len(), parallel, |group| {
+            let group = groups.get(group).cloned().and_then(|group| tasks.get(group)).unwrap_or_default();
+            Scratch::with(|scratch| self.run_group(group, scratch))
+        })?;
+        tasks.clear();
+        Ok(())
+    }
+
+    /// Whether the chunk is stored as it is.
+    fn is_raw(&self, task: &Task) -> bool {
+        let filters = self.chunks.pipeline.filters.len();
+        let skipped = |filter: usize| filter < 32 && task.stored.filter_mask >> filter & 1 == 1;
+        (0..filters).all(skipped)
+            || (self.chunks.edge_unfiltered && self.chunks.is_edge(&self.wanted.coords(task)))
+    }
+
+    fn is_direct(&self, task: &Task) -> bool {
+        task.stored.size >= DIRECT && self.is_raw(task)
+    }
+
+    fn name(&self, task: &Task) -> String {
+        format!("chunk {:?} at {}", self.wanted.coords(task), task.stored.address)
+    }
+
+    /// Sizes make sense before anything is allocated for them.
+    fn check(&self, task: &Task) -> Result<()> {
+        let (stored, bytes) = (task.stored.size, self.bytes as u64);
+        self.chunks.linear.check(task.stored.address.0, stored)?;
+        if self.is_raw(task) {
+            if stored != bytes {
+                return Err(Error::malformed(format!(
+                    "unfiltered chunk is stored in {stored} bytes, its elements have {bytes}"
+                )));
+            }
+            return Ok(());
+        }
+        if stored > LARGEST {
+            return Err(Error::limit(format!(
+                "stored in {stored} bytes, at most {LARGEST} are read at once"
+            )));
+        }
+        let deflated = self.chunks.pipeline.filters.iter().all(|filter| DEFLATE_FAMILY.contains(&filter.id));
+        if deflated && bytes > stored.saturating_mul(INFLATED).saturating_add(64 << 10) {
+            return Err(Error::malformed(format!(
+                "{stored} bytes cannot inflate to the {bytes} bytes of a chunk"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Chunks that one read fetches.
+    fn run_group(&self, group: &[Task], scratch: &mut Scratch) -> Result<()> {
+        let (Some(first), Some(last)) = (group.first(), group.last()) else { return Ok(()) };
+        if group.len() == 1 && self.is_raw(first) {
+            return self.read_raw(first, scratch).at(|| self.name(first));
+        }
+        let start = first.stored.address.0;
+        let end = group.iter().map(|task| task.stored.address.0.saturating_add(task.stored.size)).max();
+        let length = to_usize(end.unwrap_or(start).saturating_sub(start))?;
+        let mut stored = std::mem::take(&mut scratch.stored);
+        let span = room(&mut stored, length)?;
+        self.chunks.linear.read(start, span).at(|| self.name(last))?;
+        for task in group {
+            let from = to_usize(task.stored.address.0.saturating_sub(start))?;
+            let bytes = span.get(from..).and_then(|span| span.get(..usize::try_from(task.stored.size).ok()?));
+            self.place(task, bytes.unwrap_or_default(), scratch).at(|| self.name(task))?;
+        }
+        scratch.stored = stored;
+        Ok(())
+    }
+
+    /// Reads only what is needed of a chunk that is stored as it is.
+    fn read_raw(&self, task: &Task, scratch: &mut Scratch) -> Result<()> {
+        self.wanted.each_cell(task, &mut |mut cell| {
+            let start = task.stored.address.0;
+            self.transfer.read(&mut cell, &self.chunks.linear, start, &mut scratch.moving)
+        })
+    }
+
+    /// Decodes a chunk and places its elements.
+    fn place(&self, task: &Task, stored: &[u8], scratch: &mut Scratch) -> Result<()> {
+        let Scratch { decoded, moving, filter, .. } = scratch;
+        let (pipeline, mask) = (self.chunks.pipeline, task.stored.filter_mask);
+        if self.is_raw(task) {
+            return self
+                .wanted
+                .each_cell(task, &mut |mut cell| self.transfer.take(&mut cell, stored, moving));
+        }
+        let mut is_decoded = false;
+        self.wanted.each_cell(task, &mut |mut cell| {
+            if task.count == 1 && self.transfer.is_copy() && cell.shortest_run() == self.bytes {
+                return cell.windows(Division::Whole, &mut |slot| match slot.run() {
+                    Some(run) => pipeline.decode_into(stored, mask, run, filter),
+                    None => Err(Error::usage("a run of elements is not one")),
+                });
+            }
+            let tile = room(decoded, self.bytes)?;
+            if !is_decoded {
+                pipeline.decode_into(stored, mask, tile, filter)?;
+                is_decoded = true;
+            }
+            self.transfer.take(&mut cell, tile, moving)
+        })
+    }
+}

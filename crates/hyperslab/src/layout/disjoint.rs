@@ -1,0 +1,450 @@
+//! [`Disjoint`]: many threads write different parts of one buffer.
+//!
+//! The constructor checks that the parts lie in the buffer and share no place. A part is then claimed
+//! once, and a cell of a part, what it has in common with one tile, is claimed once: so no byte has two
+//! writers, and what a cell writes is enumerated from the part it was cut from.
+#![expect(unsafe_code, reason = "threads write disjoint bytes of one buffer, which slices cannot express")]
+
+use crate::error::{Error, Result};
+use crate::layout::fill::fill;
+use crate::layout::plan::{CutAxis, Division, Lane, Nest, Tiling, Window};
+use crate::space::{Part, PartAxis, disjoint};
+use std::marker::PhantomData;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Pairs of segments of one axis that are compared before they are taken to overlap.
+const PAIRS: usize = 1 << 20;
+
+/// An output buffer and the parts of it that will be written, which share no place.
+#[derive(Debug)]
+pub(crate) struct Disjoint<'a> {
+    output: Output,
+    /// Bytes of an element in the buffer.
+    size: usize,
+    /// Bytes from one place to the next along each axis of the output array.
+    strides: Vec<usize>,
+    parts: &'a [Part],
+    claimed: Vec<AtomicBool>,
+    buffer: PhantomData<&'a mut [u8]>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Output {
+    start: *mut u8,
+    length: usize,
+}
+
+// SAFETY: an `Output` is only written through claims, each given to one owner, and the constructor of
+// `Disjoint` checked that what different claims write has no byte in common.
+unsafe impl Send for Output {}
+// SAFETY: as above; sharing an `Output` gives no access without a claim.
+unsafe impl Sync for Output {}
+
+impl<'a> Disjoint<'a> {
+    /// Takes `out`, an array of `dims` elements of `size` bytes; `None` when two parts may share a place.
+    ///
+    /// # Errors
+    /// `Usage` when the buffer has another length or a part leaves it.
+    pub(crate) fn new(
+        out: &'a mut [u8],
+        dims: &[u64],
+        size: usize,
+        parts: &'a [Part],
+    ) -> Result<Option<Self>> {
+        let mut strides = Vec::with_capacity(dims.len());
+        let mut bytes = size;
+        for dim in dims.iter().rev() {
+            strides.push(bytes);
+            let dim = usize::try_from(*dim).ok();
+            bytes = dim
+                .and_then(|dim| bytes.checked_mul(dim))
+                .ok_or_else(|| Error::limit(format!("an array of {dims:?} elements passes 2^64 bytes")))?;
+        }
+        strides.reverse();
+        if bytes != out.len() || size == 0 {
+            return Err(Error::usage(format!(
+                "the output has {} bytes, {dims:?} elements of {size} bytes need {bytes}",
+                out.len()
+            )));
+        }
+        for part in parts {
+            check(part, dims)?;
+        }
+        let apart = parts.iter().all(|part| part.axes.iter().all(is_apart));
+        if !apart || (parts.len() > 1 && !disjoint(parts)) {
+            return Ok(None);
+        }
+        let output = Output { start: out.as_mut_ptr(), length: out.len() };
+        let claimed = parts.iter().map(|_| AtomicBool::new(false)).collect();
+        Ok(Some(Self { output, size, strides, parts, claimed, buffer: PhantomData }))
+    }
+
+    /// Bytes of an element in the buffer.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The parts, in the order they were given.
+    pub(crate) fn parts(&self) -> &'a [Part] {
+        self.parts
+    }
+
+    /// The right to write part number `index`, given once.
+    pub(crate) fn claim(&self, index: usize) -> Result<Region<'_>> {
+        let (Some(part), Some(claimed)) = (self.parts.get(index), self.claimed.get(index)) else {
+            return Err(Error::usage(format!("part {index} of {} parts", self.parts.len())));
+        };
+        if claimed.swap(true, Ordering::Relaxed) {
+            return Err(Error::usage(format!("part {index} is written twice")));
+        }
+        Ok(Region { output: self.output, size: self.size, strides: &self.strides, part })
+    }
+}
+
+/// Each axis of the output array occurs once in the part, and no place is outside of it.
+fn check(part: &Part, dims: &[u64]) -> Result<()> {
+    let mut found = vec![false; dims.len()];
+    for axis in &part.axes {
+        let dim = match axis.place_axis {
+            None => {
+                if axis.count() > 1 {
+                    return Err(Error::usage("a part puts several elements on an axis its output lacks"));
+                }
+                continue;
+            }
+            Some(at) => match (dims.get(at), found.get_mut(at)) {
+                (Some(dim), Some(found)) if !*found => {
+                    *found = true;
+                    *dim
+                }
+                _ => return Err(Error::usage(format!("axis {at} of a part, its output has {dims:?}"))),
+            },
+        };
+        for segment in axis.segments.iter().filter(|segment| segment.count > 0) {
+            let far = (segment.count - 1).checked_mul(segment.place_step);
+            let last = far.and_then(|far| far.checked_add(segment.place));
+            if last.is_none_or(|last| last >= dim) || (segment.count > 1 && segment.place_step == 0) {
+                return Err(Error::usage(format!("{segment:?} of a part is not in an output of {dims:?}")));
+            }
+        }
+    }
+    if found.contains(&false) {
+        return Err(Error::usage(format!("a part lacks an axis of its output of {dims:?}")));
+    }
+    Ok(())
+}
+
+/// Whether no two segments of an axis share a place; `false` also when that is too long to find out.
+fn is_apart(axis: &PartAxis) -> bool {
+    if axis.segments.len() < 2 {
+        return true;
+    }
+    let mut places: Vec<_> =
+        axis.segments.iter().filter(|s| s.count > 0).map(crate::space::Segment::places).collect();
+    places.sort_by_key(|places| places.start);
+    let mut pairs = 0;
+    for (index, one) in places.iter().enumerate() {
+        let later = places.get(index + 1..).unwrap_or_default();
+        for other in later.iter().take_while(|other| other.start <= one.last()) {
+            pairs += 1;
+            if pairs > PAIRS || one.meet(other).is_some() {
+                return false;
+            }
+        }
+    }
+    true
+}
+
+/// The right to write one part.
+#[derive(Debug)]
+pub(crate) struct Region<'d> {
+    output: Output,
+    size: usize,
+    strides: &'d [usize],
+    part: &'d Part,
+}
+
+impl<'d> Region<'d> {
+    /// The part cut at the tiles of its source, in cells.
+    pub(crate) fn cells(self, tiling: &Tiling) -> Result<Cells<'d>> {
+        let rank = tiling.shape().len();
+        let axes =
+            self.part.axes.iter().map(|axis| CutAxis::new(axis, tiling)).collect::<Result<Vec<_>>>()?;
+        let mut order: Vec<usize> = (0..axes.len()).collect();
+        order.sort_by_key(|axis| axes.get(*axis).and_then(CutAxis::source_axis));
+        let named = order.iter().filter_map(|axis| axes.get(*axis).and_then(CutAxis::source_axis));
+        if !named.eq(0..rank) {
+            return Err(Error::usage(format!(
+                "a part does not have the {rank} axes of its source once each"
+            )));
+        }
+        let count = axes.iter().try_fold(1, |all: usize, axis| all.checked_mul(axis.count()));
+        let count = count.ok_or_else(|| Error::limit("a part meets 2^64 tiles"))?;
+        let claimed = (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Ok(Cells { region: self, axes, order, count, rank, claimed, element: tiling.element() })
+    }
+
+    /// Writes one element, `pattern`, to every place of the part.
+    pub(crate) fn fill(&self, pattern: &[u8]) -> Result<()> {
+        let mut axes: Vec<&PartAxis> = self.part.axes.iter().collect();
+        axes.sort_by_key(|axis| axis.place_axis);
+        let lanes = |axis: &&PartAxis| {
+            let stride = self.stride(axis.place_axis);
+            axis.segments.iter().filter(|s| s.count > 0).map(|s| Lane::of_places(s, stride)).collect()
+        };
+        let nest = Nest::new(axes.iter().map(lanes).collect::<Result<_>>()?);
+        if nest.count() == 0 {
+            return Ok(());
+        }
+        let mut cell = Cell { output: self.output, size: self.size, element: 0, nest, part: PhantomData };
+        cell.fill(pattern)
+    }
+
+    fn stride(&self, axis: Option<usize>) -> usize {
+        axis.and_then(|axis| self.strides.get(axis)).copied().unwrap_or(0)
+    }
+}
+
+/// A part cut into cells, one for each tile it meets.
+#[derive(Debug)]
+pub(crate) struct Cells<'d> {
+    region: Region<'d>,
+    axes: Vec<CutAxis<'d>>,
+    /// The axes in the order of the source.
+    order: Vec<usize>,
+    count: usize,
+    rank: usize,
+    /// A bit for each cell that was claimed.
+    claimed: Vec<AtomicU64>,
+    element: usize,
+}
+
+impl Cells<'_> {
+    /// How many tiles the part meets.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The coordinates of a cell's tile.
+    pub(crate) fn tile(&self, cell: usize) -> Vec<u64> {
+        let mut coords = vec![0; self.rank];
+        self.each_cut(cell, |axis, cut| {
+            if let Some(coord) = axis.source_axis().and_then(|at| coords.get_mut(at)) {
+                *coord = axis.tile(cut);
+            }
+        });
+        coords
+    }
+
+    /// The cell of a tile, if the part meets it.
+    pub(crate) fn find(&self, coords: &[u64]) -> Option<usize> {
+        self.axes.iter().try_fold(0usize, |cell, axis| {
+            let cut = match axis.source_axis() {
+                Some(at) => axis.find(*coords.get(at)?)?,
+                None => 0,
+            };
+            cell.checked_mul(axis.count())?.checked_add(cut)
+        })
+    }
+
+    /// The smallest box of tiles around the part, both corners included; `None` for a part without elements.
+    pub(crate) fn bounds(&self) -> Option<(Vec<u64>, Vec<u64>)> {
+        self.count.checked_sub(1).map(|last| (self.tile(0), self.tile(last)))
+    }
+
+    fn each_cut(&self, cell: usize, mut each: impl FnMut(&CutAxis<'_>, usize)) {
+        let mut rest = cell;
+        for axis in self.axes.iter().rev() {
+            let count = axis.count().max(1);
+            each(axis, rest % count);
+            rest /= count;
+        }
+    }
+
+    /// The right to write a cell; `None` when it was given before.
+    pub(crate) fn claim(&self, cell: usize) -> Result<Option<Cell<'_>>> {
+        let bit = 1 << (cell % 64);
+        let word = self.claimed.get(cell / 64).filter(|_| cell < self.count);
+        let word = word.ok_or_else(|| Error::usage(format!("cell {cell} of {}", self.count)))?;
+        if word.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
+            return Ok(None);
+        }
+        let mut cuts = vec![0; self.axes.len()];
+        let mut slots = cuts.iter_mut().rev();
+        self.each_cut(cell, |_, cut| {
+            if let Some(slot) = slots.next() {
+                *slot = cut;
+            }
+        });
+        let lanes = self.order.iter().filter_map(|at| {
+            let (axis, cut) = (self.axes.get(*at)?, *cuts.get(*at)?);
+            Some(axis.lanes(cut, self.region.stride(axis.place_axis())))
+        });
+        let nest = Nest::new(lanes.collect::<Result<_>>()?);
+        let Region { output, size, .. } = self.region;
+        Ok(Some(Cell { output, size, element: self.element, nest, part: PhantomData }))
+    }
+
+    /// Writes one element, `pattern`, to every cell that was not claimed.
+    pub(crate) fn fill_rest(&self, pattern: &[u8]) -> Result<()> {
+        if self.claimed.iter().all(|word| word.load(Ordering::Relaxed) == 0) {
+            return self.region.fill(pattern);
+        }
+        for (index, word) in self.claimed.iter().enumerate() {
+            let claimed = word.load(Ordering::Relaxed);
+            let cells = (index * 64..self.count).take(64);
+            for cell in cells.filter(|cell| claimed & (1 << (cell % 64)) == 0) {
+                if let Some(mut cell) = self.claim(cell)? {
+                    cell.fill(pattern)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The right to write what one part and one tile have in common.
+#[derive(Debug)]
+pub(crate) struct Cell<'c> {
+    output: Output,
+    size: usize,
+    element: usize,
+    nest: Nest,
+    part: PhantomData<&'c mut [u8]>,
+}
+
+impl Cell<'_> {
+    /// Elements of the cell.
+    pub(crate) fn count(&self) -> usize {
+        self.nest.count()
+    }
+
+    /// Bytes of the shortest run that is the same in the tile and in the output.
+    pub(crate) fn shortest_run(&self) -> usize {
+        self.nest.shortest_run(self.element)
+    }
+
+    /// Calls `each` with one window of the cell after the other.
+    pub(crate) fn windows(
+        &mut self,
+        division: Division,
+        each: &mut dyn FnMut(&mut Slot<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let (output, size) = (self.output, self.size);
+        self.nest.windows(division, self.element, &mut |window| {
+            each(&mut Slot { output, size, window, cell: PhantomData })
+        })
+    }
+
+    /// Writes one element, `pattern`, to every place of the cell.
+    pub(crate) fn fill(&mut self, pattern: &[u8]) -> Result<()> {
+        self.windows(Division::Whole, &mut |slot| slot.fill(pattern))
+    }
+}
+
+/// The right to write one window of a cell.
+#[derive(Debug)]
+pub(crate) struct Slot<'w> {
+    output: Output,
+    size: usize,
+    window: &'w Window<'w>,
+    cell: PhantomData<&'w mut [u8]>,
+}
+
+impl Slot<'_> {
+    /// Where the window is in the tile.
+    pub(crate) fn window(&self) -> &Window<'_> {
+        self.window
+    }
+
+    /// The window in the output, when it is one run of bytes there.
+    pub(crate) fn run(&mut self) -> Option<&mut [u8]> {
+        let (start, length) = self.window.place_run(self.size)?;
+        self.output.slice(start, length).ok()
+    }
+
+    /// Copies the elements of the window from the tile's bytes that the window spans.
+    pub(crate) fn scatter(&mut self, span: &[u8]) -> Result<()> {
+        self.window.rows(&mut |lane| self.output.put(lane, self.size, span))
+    }
+
+    /// Copies the elements of the window from an array that has nothing else, in the window's order.
+    pub(crate) fn scatter_dense(&mut self, elements: &[u8]) -> Result<()> {
+        let mut done = 0;
+        self.window.rows(&mut |lane| {
+            let dense = Lane { source: done, source_step: self.size, ..*lane };
+            done += lane.count * self.size;
+            self.output.put(&dense, self.size, elements)
+        })
+    }
+
+    /// Writes one element, `pattern`, to every place of the window.
+    pub(crate) fn fill(&mut self, pattern: &[u8]) -> Result<()> {
+        self.window.rows(&mut |lane| {
+            if lane.count == 1 || lane.place_step == self.size {
+                let mut output = self.output;
+                fill(output.slice(lane.place, lane.count * self.size)?, pattern);
+                return Ok(());
+            }
+            self.output.put(&Lane { source: 0, source_step: 0, ..*lane }, self.size, pattern)
+        })
+    }
+}
+
+impl Output {
+    /// A run of the buffer. Callers hold the claim to it.
+    fn slice(&mut self, start: usize, length: usize) -> Result<&mut [u8]> {
+        if start.checked_add(length).is_none_or(|end| end > self.length) {
+            return Err(Error::usage(format!("{length} bytes at {start} of {} in memory", self.length)));
+        }
+        // SAFETY: the run is in the buffer, checked above, and belongs to the one claim that asks for it.
+        Ok(unsafe { std::slice::from_raw_parts_mut(self.start.add(start), length) })
+    }
+
+    /// Copies the elements of a lane from `span`. Callers hold the claim to the lane's places.
+    fn put(&mut self, lane: &Lane, size: usize, span: &[u8]) -> Result<()> {
+        let Some(moves) = lane.count.checked_sub(1) else { return Ok(()) };
+        let end = |start: usize, step: usize| moves.checked_mul(step)?.checked_add(start)?.checked_add(size);
+        let places_end = end(lane.place, lane.place_step).filter(|end| *end <= self.length);
+        let source_end = end(lane.source, lane.source_step).filter(|end| *end <= span.len());
+        if places_end.is_none() || source_end.is_none() {
+            return Err(Error::usage(format!("{lane:?} from {} to {} bytes", span.len(), self.length)));
+        }
+        // SAFETY: the first and the last element of the lane, and so all between them, are in the buffer
+        // and in `span`, checked above; the places belong to the one claim that is being served, and
+        // `span` is not part of the buffer, which stays exclusively borrowed while it is written here.
+        unsafe {
+            let (to, from) = (self.start.add(lane.place), span.as_ptr().add(lane.source));
+            match size {
+                _ if lane.place_step == size && lane.source_step == size => {
+                    from.copy_to_nonoverlapping(to, lane.count * size);
+                }
+                1 => strided::<1>(to, from, lane),
+                2 => strided::<2>(to, from, lane),
+                4 => strided::<4>(to, from, lane),
+                8 => strided::<8>(to, from, lane),
+                16 => strided::<16>(to, from, lane),
+                _ => {
+                    for k in 0..lane.count {
+                        let (to, from) = (to.add(k * lane.place_step), from.add(k * lane.source_step));
+                        from.copy_to_nonoverlapping(to, size);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Copies elements of `N` bytes.
+///
+/// # Safety
+/// All elements of the lane, counted from `to` and `from`, are in memory the caller may write and read.
+unsafe fn strided<const N: usize>(to: *mut u8, from: *const u8, lane: &Lane) {
+    for k in 0..lane.count {
+        // SAFETY: element `k` is one of the lane's, which the caller vouches for.
+        unsafe {
+            from.add(k * lane.source_step).copy_to_nonoverlapping(to.add(k * lane.place_step), N);
+        }
+    }
+}
