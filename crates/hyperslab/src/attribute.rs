@@ -54,7 +54,8 @@ impl Attribute {
     /// `Malformed` when fewer bytes are stored than the elements need.
     pub fn bytes(&self) -> Result<&[u8]> {
         let size = self.datatype().size() as u64;
-        let length = self.extent().count()?.checked_mul(size).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
+        let length =
+            self.extent().count()?.checked_mul(size).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
         self.stored.data.get(..to_usize(length)?).ok_or_else(|| {
             let message = format!("its elements need {length} bytes, {} are stored", self.stored.data.len());
             Error::malformed(message).at(self.place())

@@ -3,6 +3,7 @@
 use crate::datatype::Datatype;
 use crate::error::{Error, Place, Result};
 use crate::format::bytes::{Address, Sink, Wire};
+use crate::format::global_heap::GlobalHeapCollection;
 use crate::format::message::attribute::AttributeMessage;
 use crate::format::message::fill::{Fill, FillValue};
 use crate::format::message::layout::DataLayout;
@@ -11,7 +12,6 @@ use crate::format::object_header::{RawMessage, kind, write_header};
 use crate::format::superblock::Superblock;
 use crate::metadata::Metadata;
 use crate::metadata::stage::Stage;
-use crate::object::global_heap;
 use crate::space::Extent;
 use crate::storage::WriteAt;
 use crate::storage::file::FileStorage;
@@ -22,6 +22,8 @@ use std::sync::Arc;
 
 /// Bytes of a version-3 superblock with eight-byte addresses.
 const SUPERBLOCK_SIZE: u64 = 48;
+/// Bytes of a global heap collection with few objects.
+const SMALLEST_HEAP: usize = 4096;
 /// A message's flag for what never changes.
 const CONSTANT: u8 = 1;
 /// Allocation times of the fill value message.
@@ -92,7 +94,13 @@ impl NewFile {
     ///
     /// # Errors
     /// `Usage` when the name is taken, or `bytes` is not as long as `dims` elements.
-    pub fn create_dataset(&mut self, path: &str, datatype: &Datatype, dims: &[u64], bytes: &[u8]) -> Result<()> {
+    pub fn create_dataset(
+        &mut self,
+        path: &str,
+        datatype: &Datatype,
+        dims: &[u64],
+        bytes: &[u8],
+    ) -> Result<()> {
         let extent = Extent::fixed(dims);
         let needed = extent.count()?.checked_mul(datatype.size() as u64);
         if needed != Some(bytes.len() as u64) {
@@ -123,8 +131,8 @@ impl NewFile {
         }
         let (collection, index) = match layout.encode(self.metadata.widths())? {
             Some(block) => {
-                let bytes = global_heap::single(&block, self.metadata.widths())?;
-                (self.stage(bytes, Stage::NewBlock)?, 1)
+                let heap = GlobalHeapCollection::build(&[&block], SMALLEST_HEAP, self.metadata.widths())?;
+                (self.stage(self.encode(&heap)?, Stage::NewBlock)?, 1)
             }
             None => (None, 0),
         };
@@ -160,7 +168,8 @@ impl NewFile {
             data: bytes.to_vec(),
         };
         let body = self.encode(&attribute)?;
-        let object = self.root.find(path).ok_or_else(|| Error::not_found("there is no such object").at(path))?;
+        let object =
+            self.root.find(path).ok_or_else(|| Error::not_found("there is no such object").at(path))?;
         object.messages.push(RawMessage { kind: kind::ATTRIBUTE, flags: 0, body });
         Ok(())
     }
@@ -228,7 +237,13 @@ impl NewFile {
     fn stage_object(&self, object: NewObject) -> Result<Address> {
         let mut messages = object.messages;
         if let Some(children) = object.children {
-            let info = LinkInfo { next_order: None, heap: None, by_name: None, order_indexed: false, by_order: None };
+            let info = LinkInfo {
+                next_order: None,
+                heap: None,
+                by_name: None,
+                order_indexed: false,
+                by_order: None,
+            };
             messages.push(RawMessage { kind: kind::LINK_INFO, flags: 0, body: self.encode(&info)? });
             messages.push(RawMessage { kind: kind::GROUP_INFO, flags: CONSTANT, body: vec![0, 0] });
             for (name, child) in children {

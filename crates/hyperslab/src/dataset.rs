@@ -5,7 +5,7 @@ use crate::datatype::{Datatype, Element, Value};
 use crate::error::{Error, Place, Result, to_usize};
 use crate::file::FileState;
 use crate::filter::FilterPipeline;
-use crate::format::bytes::{Address, Cursor, Wire};
+use crate::format::bytes::{Address, Wire};
 use crate::format::message::fill::{self, Fill, FillValue};
 use crate::format::message::layout::DataLayout;
 use crate::format::message::other::ExternalFiles;
@@ -14,8 +14,8 @@ use crate::group::place;
 use crate::layout::fresh;
 use crate::object::Objects;
 use crate::object::header::Header;
-use crate::read;
-use crate::space::{Extent, Selection};
+use crate::read::{self, Target};
+use crate::space::{Extent, Selection, product};
 use crate::stored;
 use crate::vds::layout::VirtualLayout;
 use ndarray::{ArrayD, IxDyn};
@@ -48,18 +48,18 @@ impl DatasetState {
     pub(crate) fn open(file: &Arc<FileState>, header: &Header) -> Result<Self> {
         let objects = &file.objects;
         let extent = objects
-            .decoded(header, kind::DATASPACE, |cursor| Extent::read(cursor))
+            .decoded(header, kind::DATASPACE, Extent::read)
             .at(|| "dataspace message")?
             .ok_or_else(|| Error::malformed("a dataset without dataspace"))?;
         let datatype = objects.datatype(header)?;
         let pipeline = objects
-            .decoded(header, kind::FILTER_PIPELINE, |cursor| FilterPipeline::read(cursor))
+            .decoded(header, kind::FILTER_PIPELINE, FilterPipeline::read)
             .at(|| "filter pipeline message")?
             .unwrap_or_default();
         let fill_value = fill_value(objects, header)?;
-        let fill = fill_bytes(&fill_value, &datatype)?;
+        let one = fill_bytes(&fill_value, &datatype)?;
         let layout = objects
-            .decoded(header, kind::LAYOUT, |cursor| DataLayout::read(cursor))
+            .decoded(header, kind::LAYOUT, DataLayout::read)
             .at(|| "layout message")?
             .ok_or_else(|| Error::malformed("a dataset without layout"))?;
         let external = objects
@@ -68,16 +68,21 @@ impl DatasetState {
         let elements = match layout {
             DataLayout::Virtual { collection, index } => Elements::Virtual(collection.map(|at| (at, index))),
             layout => {
-                let shape = stored::Shape { extent: &extent, element_size: datatype.size(), filtered: !pipeline.filters.is_empty() };
+                let shape = stored::Shape {
+                    extent: &extent,
+                    element_size: datatype.size(),
+                    filtered: !pipeline.filters.is_empty(),
+                };
                 Elements::Stored(stored::Stored::open(file, layout, external, &shape)?)
             }
         };
-        Ok(Self { header: header.clone(), extent, datatype, pipeline, elements, fill, fill_value })
+        Ok(Self { header: header.clone(), extent, datatype, pipeline, elements, fill: one, fill_value })
     }
 }
 
 fn fill_value(objects: &Objects, header: &Header) -> Result<FillValue> {
-    let new = objects.decoded(header, kind::FILL, |cursor| FillValue::read(cursor)).at(|| "fill value message")?;
+    let new =
+        objects.decoded(header, kind::FILL, FillValue::read).at(|| "fill value message")?;
     let old = objects.decoded(header, kind::FILL_OLD, fill::read_old).at(|| "old fill value message")?;
     let missing = FillValue { allocation: 2, time: 2, fill: Fill::Default };
     let new = new.unwrap_or(missing);
@@ -146,10 +151,10 @@ impl Dataset {
         &self.state.datatype
     }
 
-    /// What was done to each chunk before it was stored.
-    #[must_use]
-    pub fn filters(&self) -> &FilterPipeline {
-        &self.state.pipeline
+    /// What was done to each chunk before it was stored: the registered number of each filter, and
+    /// its name where the file gives one.
+    pub fn filters(&self) -> impl Iterator<Item = (u16, Option<&str>)> {
+        self.state.pipeline.filters.iter().map(|filter| (filter.id, filter.name.as_deref()))
     }
 
     /// The length of a chunk along each axis, when the dataset is stored in chunks.
@@ -192,7 +197,9 @@ impl Dataset {
     pub fn virtual_layout(&self) -> Result<Option<Arc<VirtualLayout>>> {
         match &self.state.elements {
             Elements::Stored(_) => Ok(None),
-            Elements::Virtual(_) => read::virtual_layout(&self.file, &self.state).map(Some).at(|| self.place()),
+            Elements::Virtual(_) => {
+                read::virtual_layout(&self.file, &self.state).map(Some).at(|| self.place())
+            }
         }
     }
 
@@ -220,10 +227,16 @@ impl Dataset {
     where
         I: AsRef<[ndarray::SliceInfoElem]>,
     {
-        let (selection, dropped) = crate::slice::selection(slice.as_ref(), self.shape()).at(|| self.place())?;
+        let (selection, dropped) =
+            crate::slice::selection(slice.as_ref(), self.shape()).at(|| self.place())?;
         let array = self.read_selection::<T>(&selection)?;
-        let shape: Vec<usize> =
-            array.shape().iter().enumerate().filter(|(axis, _)| !dropped.contains(axis)).map(|(_, n)| *n).collect();
+        let shape: Vec<usize> = array
+            .shape()
+            .iter()
+            .enumerate()
+            .filter(|(axis, _)| !dropped.contains(axis))
+            .map(|(_, n)| *n)
+            .collect();
         array.into_shape_with_order(IxDyn(&shape)).map_err(|error| Error::usage(error.to_string()))
     }
 
@@ -233,13 +246,26 @@ impl Dataset {
     /// `Usage` when the selection leaves the extent, `Unsupported` when there is no conversion to
     /// `T`; `Malformed` or `Io` when elements cannot be read.
     pub fn read_selection<T: Element>(&self, selection: &Selection) -> Result<ArrayD<T>> {
-        let shape = selection.shape(self.shape()).at(|| self.place())?;
+        let shape = self.shape_of(selection)?;
         let shape = shape.into_iter().map(to_usize).collect::<Result<Vec<_>>>()?;
         let count = shape.iter().try_fold(1_usize, |product, length| product.checked_mul(*length));
         let count = count.ok_or_else(|| Error::limit("the selection has more elements than memory"))?;
         let mut elements = fresh::zeroed::<T>(count).at(|| self.place())?;
-        self.read_into(selection, &mut elements)?;
+        let out = bytemuck::cast_slice_mut(&mut elements);
+        self.read_target(selection, Target { memory: &T::datatype(), out, zeroed: true })?;
         ArrayD::from_shape_vec(IxDyn(&shape), elements).map_err(|error| Error::usage(error.to_string()))
+    }
+
+    /// The shape of the array that reading `selection` gives.
+    fn shape_of(&self, selection: &Selection) -> Result<Vec<u64>> {
+        match self.extent() {
+            Extent::Null => Ok(vec![0]),
+            _ => selection.shape(self.shape()).at(|| self.place()),
+        }
+    }
+
+    fn read_target(&self, selection: &Selection, target: Target<'_>) -> Result<()> {
+        read::read(self, selection, target).at(|| self.place())
     }
 
     /// Reads `selection` into `out`, converted to `T`, in row-major order.
@@ -257,7 +283,7 @@ impl Dataset {
     /// # Errors
     /// As [`read_into`](Self::read_into).
     pub fn read_bytes_into(&self, selection: &Selection, memory: &Datatype, out: &mut [u8]) -> Result<()> {
-        read::read(self, selection, memory, out).at(|| self.place())
+        self.read_target(selection, Target { memory, out, zeroed: false })
     }
 
     /// Reads the bytes of what `selection` selects, converted to the datatype `memory`.
@@ -265,10 +291,11 @@ impl Dataset {
     /// # Errors
     /// As [`read_selection`](Self::read_selection).
     pub fn read_bytes(&self, selection: &Selection, memory: &Datatype) -> Result<Vec<u8>> {
-        let count = selection.count(self.shape())?;
-        let length = count.checked_mul(memory.size() as u64).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
+        let count = product(self.shape_of(selection)?.into_iter()).at(|| self.place())?;
+        let length =
+            count.checked_mul(memory.size() as u64).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
         let mut out = fresh::zeroed::<u8>(to_usize(length)?).at(|| self.place())?;
-        self.read_bytes_into(selection, memory, &mut out)?;
+        self.read_target(selection, Target { memory, out: &mut out, zeroed: true })?;
         Ok(out)
     }
 

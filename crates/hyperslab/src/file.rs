@@ -147,7 +147,7 @@ pub(crate) struct FileState {
     pub(crate) stamp: Option<Stamp>,
     pub(crate) options: OpenOptions,
     datasets: Mutex<HashMap<Vec<u8>, Arc<DatasetState>>>,
-    layouts: Mutex<HashMap<(Address, u32), Arc<VirtualLayout>>>,
+    layouts: Mutex<HashMap<Address, Arc<VirtualLayout>>>,
 }
 
 impl FileState {
@@ -156,40 +156,45 @@ impl FileState {
         let start = find_signature(&pages)?;
         let probe = Metadata::new(pages, start, Widths::EIGHT);
         let bytes = probe.read_up_to(Address(0), SUPERBLOCK_MAX)?;
-        let superblock = Superblock::read(&mut Cursor::new(&bytes, Widths::EIGHT)).at(|| format!("superblock at {start:#x}"))?;
+        let superblock = Superblock::read(&mut Cursor::new(&bytes, Widths::EIGHT))
+            .at(|| format!("superblock at {start:#x}"))?;
         check_superblock(&superblock, &probe).at(|| format!("superblock at {start:#x}"))?;
         let metadata = probe.with_widths(superblock.widths);
         let objects = Objects::open(metadata, superblock.extension)?;
         let (place, options) = (FilePlace::default(), OpenOptions::default());
-        Ok(Self { place, objects, superblock, stamp: None, options, datasets: Mutex::default(), layouts: Mutex::default() })
+        Ok(Self {
+            place,
+            objects,
+            superblock,
+            stamp: None,
+            options,
+            datasets: Mutex::default(),
+            layouts: Mutex::default(),
+        })
     }
 
     pub(crate) fn metadata(&self) -> &Metadata {
         &self.objects.metadata
     }
 
-    /// The state of a dataset for a virtual dataset that reads from it, kept for the next read.
-    pub(crate) fn kept_dataset(
-        &self,
-        path: &[u8],
-        open: impl FnOnce() -> Result<Option<Arc<DatasetState>>>,
-    ) -> Result<Option<Arc<DatasetState>>> {
-        if let Some(state) = self.datasets.lock().get(path) {
-            return Ok(Some(Arc::clone(state)));
-        }
-        let Some(state) = open()? else { return Ok(None) };
+    /// The state of a dataset that a virtual dataset read from before.
+    pub(crate) fn kept_dataset(&self, path: &[u8]) -> Option<Arc<DatasetState>> {
+        self.datasets.lock().get(path).cloned()
+    }
+
+    /// Keeps the state of a dataset for the next read.
+    pub(crate) fn keep_dataset(&self, path: &[u8], state: &Arc<DatasetState>) {
         let mut kept = self.datasets.lock();
         if kept.len() >= DATASETS_KEPT {
             kept.clear();
         }
-        kept.insert(path.to_vec(), Arc::clone(&state));
-        Ok(Some(state))
+        kept.insert(path.to_vec(), Arc::clone(state));
     }
 
-    /// The mappings in a global heap object, decoded once.
+    /// The mappings of the virtual dataset whose header is at `key`, decoded once.
     pub(crate) fn virtual_layout(
         &self,
-        key: (Address, u32),
+        key: Address,
         decode: impl FnOnce() -> Result<VirtualLayout>,
     ) -> Result<Arc<VirtualLayout>> {
         if let Some(layout) = self.layouts.lock().get(&key) {
@@ -277,7 +282,9 @@ impl File {
     /// # Errors
     /// `Malformed` when its object header is broken.
     pub fn root(&self) -> Result<Group> {
-        match Object::open(&self.state, self.state.superblock.root, b"/").at(|| self.path().display().to_string())? {
+        match Object::open(&self.state, self.state.superblock.root, b"/")
+            .at(|| self.path().display().to_string())?
+        {
             Object::Group(group) => Ok(group),
             _ => Err(Error::malformed("the root object is not a group").at(self.path().display())),
         }

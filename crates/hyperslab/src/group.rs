@@ -4,14 +4,14 @@ use crate::attribute::{self, Attribute};
 use crate::dataset::{Dataset, DatasetState};
 use crate::datatype::Datatype;
 use crate::error::{Error, ErrorKind, Place, Result};
-use crate::file::{FileState, OpenOptions};
+use crate::file::FileState;
 use crate::format::bytes::Address;
 use crate::format::message::link::LinkTarget;
 use crate::format::object_header::kind;
 use crate::object::header::Header;
 use crate::object::links;
 use std::borrow::Cow;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Soft and external links followed on the way to one object.
@@ -100,7 +100,9 @@ impl Object {
             let datatype = file.objects.datatype(&node.header)?;
             return Ok(Self::Datatype(NamedDatatype { node, datatype }));
         }
-        Err(Error::malformed(format!("object header at {address} is not that of a group, dataset or named datatype")))
+        Err(Error::malformed(format!(
+            "object header at {address} is not that of a group, dataset or named datatype"
+        )))
     }
 
     /// The address of the object header: the same for two paths exactly when they lead to the same object.
@@ -217,7 +219,9 @@ impl Group {
     pub fn object(&self, path: impl AsRef<[u8]>) -> Result<Object> {
         let path = path.as_ref();
         let mut walk = Walk::from(&self.node);
-        walk.follow(path).and_then(|()| walk.finish()).at(|| place(&self.node.file, &join(&self.node.path, path)))
+        walk.follow(path)
+            .and_then(|()| walk.finish())
+            .at(|| place(&self.node.file, &join(&self.node.path, path)))
     }
 
     /// The dataset at a path.
@@ -228,7 +232,9 @@ impl Group {
         let path = path.as_ref();
         match self.object(path)? {
             Object::Dataset(dataset) => Ok(dataset),
-            _ => Err(Error::usage("is not a dataset").at(place(&self.node.file, &join(&self.node.path, path)))),
+            _ => {
+                Err(Error::usage("is not a dataset").at(place(&self.node.file, &join(&self.node.path, path))))
+            }
         }
     }
 
@@ -277,7 +283,7 @@ impl Walk {
         }
     }
 
-    fn to_root(&mut self) {
+    fn restart(&mut self) {
         self.address = self.file.superblock.root;
         self.path = b"/".to_vec();
         self.header = None;
@@ -285,7 +291,7 @@ impl Walk {
 
     fn follow(&mut self, path: &[u8]) -> Result<()> {
         if path.starts_with(b"/") {
-            self.to_root();
+            self.restart();
         }
         path.split(|byte| *byte == b'/')
             .filter(|name| !name.is_empty() && *name != b".")
@@ -299,7 +305,10 @@ impl Walk {
         };
         if !links::is_group(&header) {
             let path = String::from_utf8_lossy(&self.path).into_owned();
-            return Err(Error::not_found(format!("{path} is not a group, so it holds no \"{}\"", String::from_utf8_lossy(name))));
+            return Err(Error::not_found(format!(
+                "{path} is not a group, so it holds no \"{}\"",
+                String::from_utf8_lossy(name)
+            )));
         }
         let link = links::find(&self.file.objects, &header, name)?.ok_or_else(|| missing(name))?;
         match link.target {
@@ -316,19 +325,21 @@ impl Walk {
             LinkTarget::External { file, path } => {
                 self.count_link()?;
                 self.file = open_external(&self.file, &file)?;
-                self.to_root();
+                self.restart();
                 self.follow(&path)
             }
-            LinkTarget::User { class, .. } => {
-                Err(Error::unsupported(format!("the link is of the user-defined class {class}, which nobody here can follow")))
-            }
+            LinkTarget::User { class, .. } => Err(Error::unsupported(format!(
+                "the link is of the user-defined class {class}, which nobody here can follow"
+            ))),
         }
     }
 
     fn count_link(&mut self) -> Result<()> {
         self.links += 1;
         if self.links > MOST_LINKS {
-            return Err(Error::limit(format!("more than {MOST_LINKS} soft and external links on the way, perhaps in a circle")));
+            return Err(Error::limit(format!(
+                "more than {MOST_LINKS} soft and external links on the way, perhaps in a circle"
+            )));
         }
         Ok(())
     }
@@ -360,11 +371,15 @@ fn open_external(file: &FileState, name: &[u8]) -> Result<Arc<FileState>> {
 
 /// Whether an open failed because there is nothing of that name.
 pub(crate) fn absent(error: &Error) -> bool {
-    error.kind() == ErrorKind::Io && error.io_error().is_some_and(|cause| cause.kind() == std::io::ErrorKind::NotFound)
+    error.kind() == ErrorKind::Io
+        && error.io_error().is_some_and(|cause| cause.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// The object header a path leads to, for virtual datasets: `None` when a name on the way is missing.
-pub(crate) fn find_header(file: &Arc<FileState>, path: &[u8]) -> Result<Option<(Arc<FileState>, Header, Vec<u8>)>> {
+pub(crate) fn find_header(
+    file: &Arc<FileState>,
+    path: &[u8],
+) -> Result<Option<(Arc<FileState>, Header)>> {
     let mut walk = Walk {
         file: Arc::clone(file),
         address: file.superblock.root,
@@ -375,14 +390,9 @@ pub(crate) fn find_header(file: &Arc<FileState>, path: &[u8]) -> Result<Option<(
     match walk.follow(path) {
         Ok(()) => {
             let header = Header::load(walk.file.metadata(), walk.address)?;
-            Ok(Some((walk.file, header, walk.path)))
+            Ok(Some((walk.file, header)))
         }
         Err(error) if error.kind() == ErrorKind::NotFound || absent(&error) => Ok(None),
         Err(error) => Err(error),
     }
-}
-
-/// Opens a file beside `file` with the same options.
-pub(crate) fn open_like(options: &OpenOptions, path: &Path) -> Result<Arc<FileState>> {
-    Ok(options.open(path)?.state)
 }

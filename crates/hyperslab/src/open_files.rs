@@ -45,7 +45,9 @@ impl OpenFiles {
 pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Option<Arc<FileState>>> {
     let stamp = match stamp_of(path) {
         Ok(stamp) => stamp,
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => return Ok(None),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(None);
+        }
         Err(error) => return Err(Error::io("cannot open the file", error)).at(|| path.display().to_string()),
     };
     let key = (stamp, options.is_locking());

@@ -1,45 +1,300 @@
-//! One read: a plan of what comes from where, then its steps.
+//! One read: first a plan of what comes from where, nested virtual datasets included, then its steps.
 
 use crate::dataset::{Dataset, DatasetState, Elements};
 use crate::datatype::{Conversion, Datatype, Value};
-use crate::error::{Error, Result};
+use crate::error::{Error, Place, Result};
 use crate::file::FileState;
+use crate::group::place;
+use crate::layout::disjoint::Disjoint;
 use crate::layout::execute::Memory;
-use crate::space::{Extent, Part, Selection};
+use crate::layout::{self, pool};
+use crate::sources::{Chain, FileSources, OpenSource};
+use crate::space::{self, Extent, Part, Selection};
+use crate::vds::gather::gather;
 use crate::vds::layout::VirtualLayout;
+use std::ops::Range;
 use std::sync::Arc;
 
-pub(crate) fn virtual_layout(_file: &FileState, _state: &DatasetState) -> Result<Arc<VirtualLayout>> {
-    Err(Error::unsupported("virtual layout"))
+/// What one read does: steps one after the other, each of parts that may go at once.
+#[derive(Debug, Default)]
+struct Plan {
+    /// Steps nothing is added to any more.
+    done: Vec<Step>,
+    step: Step,
 }
 
-pub(crate) fn read(dataset: &Dataset, selection: &Selection, memory: &Datatype, out: &mut [u8]) -> Result<()> {
+/// Fill values first, then reads; the parts of all reads of a step share no place unless `overlapping`.
+#[derive(Debug, Default)]
+struct Step {
+    fills: Vec<Work>,
+    reads: Vec<Work>,
+}
+
+/// Parts of one dataset that stores its elements, or whose fill value they get.
+#[derive(Debug)]
+struct Work {
+    source: OpenSource,
+    parts: Vec<Part>,
+}
+
+/// Where a read puts its elements.
+pub(crate) struct Target<'a> {
+    pub(crate) memory: &'a Datatype,
+    pub(crate) out: &'a mut [u8],
+    /// Whether `out` is known to hold zeroes only.
+    pub(crate) zeroed: bool,
+}
+
+/// Reads `selection` into the target.
+pub(crate) fn read(dataset: &Dataset, selection: &Selection, mut target: Target<'_>) -> Result<()> {
+    let Some((plan, place_dims)) = plan(dataset, selection)? else {
+        return target.check(0);
+    };
+    target.check(space::product(place_dims.iter().copied())?)?;
+    plan.check_owner(&dataset.file)?;
+    plan.run(&place_dims, &mut target)
+}
+
+/// Reads `selection` as values, wherever the bytes of variable length are.
+pub(crate) fn values(dataset: &Dataset, selection: &Selection) -> Result<Vec<Value>> {
+    let datatype = dataset.datatype();
+    let Some((plan, place_dims)) = plan(dataset, selection)? else { return Ok(Vec::new()) };
+    if let Some(work) = plan.works().find(|work| work.source.state.datatype != *datatype)
+        && (datatype.has_variable_length() || datatype.has_reference())
+    {
+        let message = format!("no conversion from {} to {datatype}", work.source.state.datatype);
+        return Err(Error::unsupported(message)).at(|| work.source.place());
+    }
+    if datatype.has_reference() {
+        plan.check_owner(&dataset.file)?;
+    }
+    let count = crate::error::to_usize(space::product(place_dims.iter().copied())?)?;
+    let length = count.checked_mul(datatype.size()).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
+    let mut out = layout::fresh::zeroed::<u8>(length)?;
+    let owners = plan.owners(&place_dims, count)?;
+    plan.run(&place_dims, &mut Target { memory: datatype, out: &mut out, zeroed: true })?;
+    let files: Vec<&Arc<FileState>> = plan.works().map(|work| &work.source.file).collect();
+    let elements = out.chunks_exact(datatype.size().max(1));
+    elements
+        .enumerate()
+        .map(|(at, element)| {
+            let owner = owners.get(at).and_then(|owner| files.get(usize::try_from(*owner).ok()?));
+            Value::decode(datatype, element, &owner.unwrap_or(&&dataset.file).objects)
+        })
+        .collect()
+}
+
+/// The mappings of a virtual dataset, decoded once for each file.
+pub(crate) fn virtual_layout(file: &FileState, state: &DatasetState) -> Result<Arc<VirtualLayout>> {
+    match &state.elements {
+        Elements::Stored(_) => Err(Error::usage("is not a virtual dataset")),
+        Elements::Virtual(None) => Ok(Arc::new(VirtualLayout::of(state.extent.clone()))),
+        Elements::Virtual(Some((address, index))) => file.virtual_layout(state.header.address, || {
+            let block = file.objects.global_heap.get(file.metadata(), *address, *index)?;
+            VirtualLayout::decode(&block, file.metadata().widths(), &state.extent)
+                .at(|| "virtual dataset block")
+        }),
+    }
+}
+
+/// The plan of a read and the shape of its array; `None` when there is nothing to read.
+fn plan(dataset: &Dataset, selection: &Selection) -> Result<Option<(Plan, Vec<u64>)>> {
     let dims = dataset.shape();
     if *dataset.extent() == Extent::Null {
-        return if out.is_empty() { Ok(()) } else { Err(Error::usage("a null dataspace has no elements to read")) };
+        return Ok(None);
     }
     selection.check(dims)?;
     let place_dims = selection.shape(dims)?;
-    if out.is_empty() {
-        return Ok(());
+    if place_dims.contains(&0) {
+        return Ok(None);
     }
-    let parts = crate::space::parts(selection, dims)?;
-    let state = &dataset.state;
-    match &state.elements {
-        Elements::Stored(stored) => {
-            let conversion = Conversion::plan(&state.datatype, memory)?;
-            let memory = Memory { conversion: &conversion, size: memory.size(), heap: &dataset.file.objects, zeroed: false };
-            crate::layout::read(&stored.elements(state, &dataset.file), &parts, &place_dims, &memory, out)
+    let source = OpenSource {
+        file: Arc::clone(&dataset.file),
+        state: Arc::clone(&dataset.state),
+        path: b"".as_slice().into(),
+    };
+    let mut plan = Plan::default();
+    plan.add(source, space::parts(selection, dims)?, None)?;
+    Ok(Some((plan, place_dims)))
+}
+
+impl Plan {
+    /// Adds what is needed to read `parts` of `source`.
+    fn add(&mut self, source: OpenSource, parts: Vec<Part>, chain: Option<&Chain<'_>>) -> Result<()> {
+        if let Elements::Stored(_) = source.state.elements {
+            self.step.reads.push(Work { source, parts });
+            return Ok(());
         }
-        Elements::Virtual(_) => Err(Error::unsupported("virtual")),
+        let chain = Chain::enter(&source, chain)?;
+        let layout = virtual_layout(&source.file, &source.state)?;
+        let sources = FileSources { file: &source.file };
+        let found = gather(&layout, &parts, &sources)?;
+        if !found.complete {
+            self.step.fills.push(Work { source: source.clone(), parts });
+        }
+        for batch in found.batches {
+            if found.overlapping {
+                self.next_step();
+            }
+            let parts = found.parts.get(batch.parts).unwrap_or_default().to_vec();
+            self.add(batch.source, parts, Some(&chain))
+                .at(|| format!("mapping {} ({})", batch.mapping, batch.name))?;
+        }
+        if found.overlapping {
+            self.next_step();
+        }
+        Ok(())
+    }
+
+    fn next_step(&mut self) {
+        self.done.push(std::mem::take(&mut self.step));
+    }
+
+    fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.done.iter().chain([&self.step])
+    }
+
+    fn works(&self) -> impl Iterator<Item = &Work> {
+        self.steps().flat_map(|step| step.fills.iter().chain(&step.reads))
+    }
+
+    /// Fails when elements of another file mean something in that file only.
+    fn check_owner(&self, file: &Arc<FileState>) -> Result<()> {
+        for work in self.works().filter(|work| !Arc::ptr_eq(&work.source.file, file)) {
+            let datatype = &work.source.state.datatype;
+            if datatype.has_reference() {
+                return Err(Error::unsupported("references of another file cannot be followed from here"))
+                    .at(|| work.source.place());
+            }
+            if datatype.has_variable_length() {
+                return Err(Error::unsupported(
+                    "elements of variable length of another file are read as values only",
+                ))
+                .at(|| work.source.place());
+            }
+        }
+        Ok(())
+    }
+
+    fn run(&self, place_dims: &[u64], target: &mut Target<'_>) -> Result<()> {
+        for (number, step) in self.steps().enumerate() {
+            let zeroed = target.zeroed && number == 0;
+            step.fill(place_dims, target.memory, zeroed, target.out)?;
+            // A fill value that is not zero was written over the zeroes.
+            let zeroed = zeroed && step.fills.is_empty();
+            step.read(place_dims, target.memory, zeroed, target.out)?;
+        }
+        Ok(())
+    }
+
+    /// For each element of the output, which of the plan's works wrote it last.
+    fn owners(&self, place_dims: &[u64], count: usize) -> Result<Vec<u32>> {
+        let mut owners = vec![u32::MAX; count];
+        let same = Datatype::of::<u32>();
+        let conversion = Conversion::plan(&same, &same)?;
+        for (number, work) in self.works().enumerate() {
+            let number = u32::try_from(number).map_err(|_| Error::limit("more than 2^32 sources"))?;
+            let memory =
+                Memory { conversion: &conversion, size: 4, heap: &work.source.file.objects, zeroed: false };
+            for part in &work.parts {
+                let out = bytemuck::cast_slice_mut(&mut owners);
+                let parts = std::slice::from_ref(part);
+                if let Some(output) = Disjoint::new(out, place_dims, 4, parts)? {
+                    layout::fill_shared(bytemuck::bytes_of(&number), 4, 0..1, &memory, &output)?;
+                }
+            }
+        }
+        Ok(owners)
     }
 }
 
-pub(crate) fn values(dataset: &Dataset, selection: &Selection) -> Result<Vec<Value>> {
-    let datatype = dataset.datatype();
-    let bytes = dataset.read_bytes(selection, datatype)?;
-    bytes.chunks_exact(datatype.size().max(1)).map(|element| Value::decode(datatype, element, &dataset.file.objects)).collect()
+impl Target<'_> {
+    fn check(&self, count: u64) -> Result<()> {
+        let size = self.memory.size() as u64;
+        if count.checked_mul(size) == Some(self.out.len() as u64) {
+            return Ok(());
+        }
+        Err(Error::usage(format!(
+            "the output has {} bytes, the selection {count} elements of {size} bytes",
+            self.out.len()
+        )))
+    }
 }
 
-#[expect(dead_code, reason = "for the plan")]
-type Parts = Vec<Part>;
+impl Step {
+    fn fill(&self, place_dims: &[u64], memory: &Datatype, zeroed: bool, out: &mut [u8]) -> Result<()> {
+        for work in &self.fills {
+            let state = &work.source.state;
+            let conversion = work.conversion(memory)?;
+            let memory = work.memory(&conversion, memory, zeroed);
+            for part in &work.parts {
+                let parts = std::slice::from_ref(part);
+                if let Some(output) = Disjoint::new(out, place_dims, memory.size, parts)? {
+                    layout::fill_shared(&state.fill, state.datatype.size(), 0..1, &memory, &output)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn read(&self, place_dims: &[u64], memory: &Datatype, zeroed: bool, out: &mut [u8]) -> Result<()> {
+        if let [work] = self.reads.as_slice() {
+            return work.read(place_dims, memory, zeroed, out);
+        }
+        let mut parts: Vec<Part> = Vec::new();
+        let mut ranges: Vec<Range<usize>> = Vec::new();
+        for work in &self.reads {
+            ranges.push(parts.len()..parts.len() + work.parts.len());
+            parts.extend_from_slice(&work.parts);
+        }
+        if let Some(output) = Disjoint::new(out, place_dims, memory.size(), &parts)? {
+            let read = |number: usize| match (self.reads.get(number), ranges.get(number)) {
+                (Some(work), Some(range)) => work.read_shared(range.clone(), memory, zeroed, &output),
+                _ => Ok(()),
+            };
+            return pool::each(0..self.reads.len(), true, read);
+        }
+        self.reads.iter().try_for_each(|work| work.read(place_dims, memory, false, out))
+    }
+}
+
+impl Work {
+    fn conversion(&self, memory: &Datatype) -> Result<Conversion> {
+        Conversion::plan(&self.source.state.datatype, memory).at(|| self.source.place())
+    }
+
+    fn memory<'a>(&'a self, conversion: &'a Conversion, memory: &Datatype, zeroed: bool) -> Memory<'a> {
+        Memory { conversion, size: memory.size(), heap: &self.source.file.objects, zeroed }
+    }
+
+    fn read(&self, place_dims: &[u64], memory: &Datatype, zeroed: bool, out: &mut [u8]) -> Result<()> {
+        let state = &self.source.state;
+        let Elements::Stored(stored) = &state.elements else { return Ok(()) };
+        let conversion = self.conversion(memory)?;
+        let memory = self.memory(&conversion, memory, zeroed);
+        let elements = stored.elements(state, &self.source.file);
+        layout::read(&elements, &self.parts, place_dims, &memory, out).at(|| self.source.place())
+    }
+
+    fn read_shared(
+        &self,
+        range: Range<usize>,
+        memory: &Datatype,
+        zeroed: bool,
+        output: &Disjoint<'_>,
+    ) -> Result<()> {
+        let state = &self.source.state;
+        let Elements::Stored(stored) = &state.elements else { return Ok(()) };
+        let conversion = self.conversion(memory)?;
+        let memory = self.memory(&conversion, memory, zeroed);
+        let elements = stored.elements(state, &self.source.file);
+        layout::read_shared(&elements, range, &memory, output).at(|| self.source.place())
+    }
+}
+
+impl OpenSource {
+    /// The place of errors: nothing for the dataset that was asked for, whose name is added outside.
+    pub(crate) fn place(&self) -> String {
+        if self.path.is_empty() { "its elements".to_owned() } else { place(&self.file, &self.path) }
+    }
+}

@@ -7,7 +7,11 @@ use ndarray::SliceInfoElem;
 /// The selection of a slice, and the axes an index removes.
 pub(crate) fn selection(slice: &[SliceInfoElem], dims: &[u64]) -> Result<(Selection, Vec<usize>)> {
     if slice.len() != dims.len() {
-        return Err(Error::usage(format!("a slice of {} axes of a dataset with {}", slice.len(), dims.len())));
+        return Err(Error::usage(format!(
+            "a slice of {} axes of a dataset with {}",
+            slice.len(),
+            dims.len()
+        )));
     }
     let mut dropped = Vec::new();
     let mut axes = Vec::with_capacity(dims.len());
@@ -21,7 +25,9 @@ pub(crate) fn selection(slice: &[SliceInfoElem], dims: &[u64]) -> Result<(Select
                 let start = absolute(start, *dim, axis)?;
                 let end = end.map_or(Ok(*dim), |end| absolute(end, *dim, axis))?.max(start);
                 let stride = u64::try_from(step).ok().filter(|stride| *stride > 0);
-                let stride = stride.ok_or_else(|| Error::usage(format!("step {step} on axis {axis}, at least 1 expected")))?;
+                let stride = stride.ok_or_else(|| {
+                    Error::usage(format!("step {step} on axis {axis}, at least 1 expected"))
+                })?;
                 AxisSlab { start, stride, count: Some((end - start).div_ceil(stride)), block: Some(1) }
             }
             SliceInfoElem::NewAxis => return Err(Error::usage("a new axis in a slice of a dataset")),

@@ -59,7 +59,10 @@ impl Stored {
             DataLayout::Chunked(chunked) => {
                 let element_size = shape.element_size as u64;
                 if chunked.element_size != element_size {
-                    let message = format!("chunks have elements of {} bytes, the datatype {element_size}", chunked.element_size);
+                    let message = format!(
+                        "chunks have elements of {} bytes, the datatype {element_size}",
+                        chunked.element_size
+                    );
                     return Err(Error::malformed(message).at("layout message"));
                 }
                 let (dims, max) = (shape.extent.dims().to_vec(), shape.extent.max().to_vec());
@@ -88,7 +91,11 @@ impl Stored {
     }
 
     /// The elements as a read takes them.
-    pub(crate) fn elements<'a>(&'a self, dataset: &'a crate::dataset::DatasetState, file: &'a FileState) -> Elements<'a> {
+    pub(crate) fn elements<'a>(
+        &'a self,
+        dataset: &'a crate::dataset::DatasetState,
+        file: &'a FileState,
+    ) -> Elements<'a> {
         let layout = match self {
             Self::Compact(bytes) => Layout::Compact(bytes),
             Self::Contiguous { address, size } => Layout::Contiguous { address: *address, size: *size },

@@ -52,9 +52,7 @@ impl BTreeV1Node {
     /// Bytes of a node of `entries` children.
     pub(crate) fn size(entries: usize, key_width: usize, widths: Widths) -> usize {
         let pair = key_width.saturating_add(usize::from(widths.offsets));
-        Self::header_size(widths)
-            .saturating_add(entries.saturating_mul(pair))
-            .saturating_add(key_width)
+        Self::header_size(widths).saturating_add(entries.saturating_mul(pair)).saturating_add(key_width)
     }
 
     /// How many children the node that begins with `head` has.

@@ -137,7 +137,8 @@ impl HeapShape {
     pub(crate) fn new(header: &FractalHeapHeader) -> Result<Self> {
         let fields = &header.fields;
         let (start, largest) = (fields.start_block_size.0, fields.max_direct_size.0);
-        let powers = start.is_power_of_two() && largest.is_power_of_two() && fields.table_width.is_power_of_two();
+        let powers =
+            start.is_power_of_two() && largest.is_power_of_two() && fields.table_width.is_power_of_two();
         if !powers || start > largest || fields.max_heap_bits > 64 {
             return Err(Error::malformed(format!(
                 "blocks of {start} to {largest} bytes in rows of {} and 2^{} bytes in all",

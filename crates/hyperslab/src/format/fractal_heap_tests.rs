@@ -1,6 +1,8 @@
 //! The doubling table, and the blocks of a fractal heap written and read back.
 
-use super::{DirectBlock, FractalHeapFields, FractalHeapHeader, HeapFilters, HeapShape, IndirectBlock, IndirectEntry};
+use super::{
+    DirectBlock, FractalHeapFields, FractalHeapHeader, HeapFilters, HeapShape, IndirectBlock, IndirectEntry,
+};
 use crate::format::bytes::{Address, Cursor, Length, Sink, Widths, Wire};
 use proptest::prelude::{any, prop, proptest};
 

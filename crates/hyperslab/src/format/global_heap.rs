@@ -55,9 +55,7 @@ impl GlobalHeapCollection {
             }
             let start = cursor.position();
             let end = start.saturating_add(size);
-            cursor
-                .skip(size)
-                .map_err(|error| error.at(format!("object {index} of {size} bytes")))?;
+            cursor.skip(size).map_err(|error| error.at(format!("object {index} of {size} bytes")))?;
             let padding = size.checked_next_multiple_of(8).unwrap_or(size).saturating_sub(size);
             cursor.skip(padding.min(cursor.remaining()))?;
             objects.push(GlobalHeapObject { index, references, range: start..end });

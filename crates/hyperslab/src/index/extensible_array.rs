@@ -115,7 +115,12 @@ struct DataBlockPlace<'a> {
 }
 
 impl Array {
-    fn super_block(&self, md: &Metadata, address: Address, block: &SuperBlockShape) -> Result<Arc<ExtensibleSuperBlock>> {
+    fn super_block(
+        &self,
+        md: &Metadata,
+        address: Address,
+        block: &SuperBlockShape,
+    ) -> Result<Arc<ExtensibleSuperBlock>> {
         if let Some(found) = self.super_blocks.get(address.0) {
             return Ok(found);
         }
@@ -188,7 +193,13 @@ impl Array {
     }
 
     /// The block of an element that is not in the index block.
-    fn outside(&self, md: &Metadata, index_block: &ExtensibleIndexBlock, rest: u64, keep: bool) -> Result<Block> {
+    fn outside(
+        &self,
+        md: &Metadata,
+        index_block: &ExtensibleIndexBlock,
+        rest: u64,
+        keep: bool,
+    ) -> Result<Block> {
         let number = self.shape.super_block_of(rest);
         let shape = self.shape.super_block(number)?;
         let nothing = |start: u64, count: u64| Block {
@@ -198,14 +209,17 @@ impl Array {
         };
         let within = rest.saturating_sub(shape.start) / shape.elements.max(1);
         let start = shape.start.saturating_add(within.saturating_mul(shape.elements));
-        let address_in = |blocks: &[Option<Address>], at: u64| {
-            usize::try_from(at).ok().and_then(|at| blocks.get(at)).copied().ok_or_else(|| {
-                Error::malformed(format!("extensible array has no block for element {rest}"))
-            })
-        };
+        let address_in =
+            |blocks: &[Option<Address>], at: u64| {
+                usize::try_from(at).ok().and_then(|at| blocks.get(at)).copied().ok_or_else(|| {
+                    Error::malformed(format!("extensible array has no block for element {rest}"))
+                })
+            };
         let Some(super_index) = number.checked_sub(self.shape.direct_super_blocks) else {
             if shape.pages > 0 {
-                return Err(Error::malformed("the index block of an extensible array points at paged blocks"));
+                return Err(Error::malformed(
+                    "the index block of an extensible array points at paged blocks",
+                ));
             }
             let at = shape.first_data_block.saturating_add(within);
             let Some(address) = address_in(&index_block.data_blocks, at)? else {

@@ -98,19 +98,19 @@ impl Order {
     /// The number of the chunk at `coords`.
     pub(crate) fn index(&self, coords: &[u64]) -> Result<u64> {
         let total = self.axes.iter().zip(&self.steps).try_fold(0_u64, |total, (axis, step)| {
-            coords.get(*axis).and_then(|coord| coord.checked_mul(*step)).and_then(|part| total.checked_add(part))
+            coords
+                .get(*axis)
+                .and_then(|coord| coord.checked_mul(*step))
+                .and_then(|part| total.checked_add(part))
         });
-        total.ok_or_else(|| Error::usage(format!("no chunk {coords:?} in a dataset of {} axes", self.axes.len())))
+        total.ok_or_else(|| {
+            Error::usage(format!("no chunk {coords:?} in a dataset of {} axes", self.axes.len()))
+        })
     }
 
     /// Calls `run` with the coordinates, number and count of each run of consecutive chunks of
     /// the box, in order; coordinates step along the axis given last.
-    pub(crate) fn runs(
-        &self,
-        first: &[u64],
-        last: &[u64],
-        run: &mut OnRun<'_>,
-    ) -> Result<()> {
+    pub(crate) fn runs(&self, first: &[u64], last: &[u64], run: &mut OnRun<'_>) -> Result<()> {
         let Some((fastest, slower)) = self.axes.split_last() else { return Ok(()) };
         if first.len() != self.axes.len() || last.len() != first.len() {
             return Err(Error::usage(format!("a box of {} axes, {} expected", first.len(), self.axes.len())));
@@ -164,9 +164,10 @@ impl ChunkBox<'_> {
 
     /// Moves `point` to the first chunk of the box not before it in row-major order.
     fn advance(&self, point: &mut [u64]) -> bool {
-        let outside = point.iter().zip(self.first.iter().zip(self.last)).position(|(at, (first, last))| {
-            at < first || at > last
-        });
+        let outside = point
+            .iter()
+            .zip(self.first.iter().zip(self.last))
+            .position(|(at, (first, last))| at < first || at > last);
         let Some(axis) = outside else { return true };
         let below = point.get(axis) < self.first.get(axis);
         let carry = if below {

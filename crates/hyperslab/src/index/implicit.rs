@@ -23,7 +23,8 @@ impl Index {
 
     fn chunk(&self, index: u64) -> Result<StoredChunk> {
         let address = index.checked_mul(self.chunk_bytes).and_then(|offset| self.start.0.checked_add(offset));
-        let address = address.ok_or_else(|| Error::malformed(format!("chunk {index} is beyond 2^64 bytes")))?;
+        let address =
+            address.ok_or_else(|| Error::malformed(format!("chunk {index} is beyond 2^64 bytes")))?;
         Ok(StoredChunk { address: Address(address), size: self.chunk_bytes, filter_mask: 0 })
     }
 }

@@ -54,7 +54,9 @@ pub(crate) fn open(layout: &ChunkedLayout, grid: &ChunkGrid, filtered: bool) -> 
         ChunkIndexing::BTreeV1 => Box::new(btree_v1::Index::new(address, grid)),
         ChunkIndexing::Single { filtered: stored } => {
             if filtered && stored.is_none() && !layout.edge_unfiltered() {
-                return Err(Error::malformed("a single chunk has filters, but its layout has no stored size"));
+                return Err(Error::malformed(
+                    "a single chunk has filters, but its layout has no stored size",
+                ));
             }
             Box::new(single::Index::new(address, stored, grid)?)
         }

@@ -35,7 +35,9 @@ impl BTreeV2 {
         let shape = BTreeV2Shape::new(&header, md.widths()).at(place)?;
         // Records do not overlap, so this bounds every walk, whatever the pointers say.
         if header.records.0 > md.end() / (shape.record_size.max(1) as u64) {
-            return Err(Error::malformed(format!("{} records do not fit the file", header.records.0)).at(place()));
+            return Err(
+                Error::malformed(format!("{} records do not fit the file", header.records.0)).at(place())
+            );
         }
         Ok(Self { header, shape, nodes: Cache::new(CACHED) })
     }
@@ -140,7 +142,13 @@ impl BTreeV2 {
         }
     }
 
-    fn node(&self, md: &Metadata, pointer: BTreeV2Child, height: u16, keep: bool) -> Result<Arc<BTreeV2Node>> {
+    fn node(
+        &self,
+        md: &Metadata,
+        pointer: BTreeV2Child,
+        height: u16,
+        keep: bool,
+    ) -> Result<Arc<BTreeV2Node>> {
         let address = pointer.address.ok_or_else(|| Error::malformed("B-tree node has no address"))?;
         // A node reached by two pointers that disagree about it is read again.
         if let Some(node) = self.nodes.get(address.0)

@@ -30,10 +30,13 @@ pub(crate) fn list(objects: &Objects, header: &Header) -> Result<Vec<StoredAttri
     }
     if let Some(message) = header.first(kind::ATTRIBUTE_INFO) {
         let widths = objects.metadata.widths();
-        let info = AttributeInfo::read(&mut Cursor::new(&message.body, widths)).at(|| "attribute info message")?;
+        let info =
+            AttributeInfo::read(&mut Cursor::new(&message.body, widths)).at(|| "attribute info message")?;
         if let (Some(heap), Some(by_name)) = (info.heap, info.by_name) {
             let heap = FractalHeap::open(&objects.metadata, heap).at(|| "attributes in a heap")?;
-            for record in btree::records::<AttributeName>(&objects.metadata, by_name).at(|| "attributes in a heap")? {
+            for record in
+                btree::records::<AttributeName>(&objects.metadata, by_name).at(|| "attributes in a heap")?
+            {
                 let stored = heap.get(&objects.metadata, &record.id).at(|| "attributes in a heap")?;
                 let body = objects.body_of(kind::ATTRIBUTE, record.flags, &stored)?;
                 found.push(decode(objects, &body)?);
@@ -48,9 +51,11 @@ fn decode(objects: &Objects, body: &[u8]) -> Result<StoredAttribute> {
     let message = AttributeMessage::read(&mut Cursor::new(body, widths)).at(|| "attribute message")?;
     let place = || format!("attribute \"{}\"", String::from_utf8_lossy(&message.name));
     let shared = |shared: bool| if shared { 2 } else { 0 };
-    let datatype = objects.body_of(kind::DATATYPE, shared(message.datatype_shared), &message.datatype).at(place)?;
+    let datatype =
+        objects.body_of(kind::DATATYPE, shared(message.datatype_shared), &message.datatype).at(place)?;
     let datatype = Datatype::read(&mut Cursor::new(&datatype, widths)).at(|| "datatype").at(place)?;
-    let extent = objects.body_of(kind::DATASPACE, shared(message.dataspace_shared), &message.dataspace).at(place)?;
+    let extent =
+        objects.body_of(kind::DATASPACE, shared(message.dataspace_shared), &message.dataspace).at(place)?;
     let extent = Extent::read(&mut Cursor::new(&extent, widths)).at(|| "dataspace").at(place)?;
     let needed = extent.count()?.checked_mul(datatype.size() as u64);
     if needed.is_none_or(|needed| needed > message.data.len() as u64) {

@@ -50,7 +50,16 @@ impl Named for AttributeName {
 pub(crate) fn records<R: Record>(md: &Metadata, address: Address) -> Result<Vec<R>> {
     let tree = open::<R>(md, address)?;
     let mut all = Vec::new();
-    tree.walk(md, &mut All { widths: md.widths(), found: &mut |record| { all.push(record); Ok(()) } })?;
+    tree.walk(
+        md,
+        &mut All {
+            widths: md.widths(),
+            found: &mut |record| {
+                all.push(record);
+                Ok(())
+            },
+        },
+    )?;
     if all.len() as u64 == tree.len() {
         return Ok(all);
     }
@@ -74,7 +83,8 @@ pub(crate) fn find_named<R: Named>(
 /// The record of the order `order`, in a tree of links by their creation.
 pub(crate) fn find_link_by_order(md: &Metadata, address: Address, order: u64) -> Result<Option<LinkOrder>> {
     let tree = open::<LinkOrder>(md, address)?;
-    let found = tree.find(md, &mut |record| Ok(parse::<LinkOrder>(record, md.widths())?.order.cmp(&order)))?;
+    let found =
+        tree.find(md, &mut |record| Ok(parse::<LinkOrder>(record, md.widths())?.order.cmp(&order)))?;
     found.map(|record| parse(&record, md.widths())).transpose()
 }
 

@@ -91,7 +91,9 @@ impl FractalHeap {
             (0, 0) => self.managed(md, data),
             (0, 1) => self.huge(md, data),
             (0, 2) => tiny(flags, data),
-            (version, kind) => Err(Error::malformed(format!("heap ID has version {version} and type {kind}"))),
+            (version, kind) => {
+                Err(Error::malformed(format!("heap ID has version {version} and type {kind}")))
+            }
         }
     }
 
@@ -126,7 +128,8 @@ impl FractalHeap {
             let block = self.indirect_block(md, address, (start, rows))?;
             let within = offset.checked_sub(start);
             let place = within.and_then(|within| self.shape.locate(within));
-            let entry = place.and_then(|place| Some((place, block.entries.get(usize::try_from(place.entry).ok()?)?)));
+            let entry =
+                place.and_then(|place| Some((place, block.entries.get(usize::try_from(place.entry).ok()?)?)));
             let Some((place, entry)) = entry else {
                 return Err(Error::malformed(format!("offset {offset} is outside the heap")));
             };
@@ -134,7 +137,12 @@ impl FractalHeap {
             match place.rows {
                 None => {
                     let stored = (entry.size, entry.filter_mask);
-                    return Ok(DirectPlace { address: entry.address, offset: start, size: place.size, stored });
+                    return Ok(DirectPlace {
+                        address: entry.address,
+                        offset: start,
+                        size: place.size,
+                        stored,
+                    });
                 }
                 // Rows shrink on the way down, so the way ends.
                 Some(below) if below < rows => rows = below,

@@ -82,7 +82,7 @@ fn table_of(objects: &Objects, header: &Header) -> Result<Option<(Address, Addre
 
 /// Heap and name index of links that outgrew the header, when there are any.
 fn dense_of(objects: &Objects, header: &Header) -> Result<Option<(Address, Address)>> {
-    let info = objects.decoded(header, kind::LINK_INFO, |cursor| LinkInfo::read(cursor)).at(|| "link info message")?;
+    let info = objects.decoded(header, kind::LINK_INFO, LinkInfo::read).at(|| "link info message")?;
     match info.map(|info| (info.heap, info.by_name)) {
         Some((Some(heap), Some(by_name))) => Ok(Some((heap, by_name))),
         Some((Some(heap), None)) => {

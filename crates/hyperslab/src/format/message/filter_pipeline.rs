@@ -38,7 +38,9 @@ impl Wire for FilterPipeline {
             }
             sink.u16(u16::from(filter.optional));
             sink.uint(u64::try_from(filter.client.len()).unwrap_or(u64::MAX), 2)?;
-            if let Some(name) = filter.name.as_deref().filter(|name| filter.id >= RESERVED && !name.is_empty()) {
+            if let Some(name) =
+                filter.name.as_deref().filter(|name| filter.id >= RESERVED && !name.is_empty())
+            {
                 sink.put(name.as_bytes());
                 sink.u8(0);
             }
@@ -54,7 +56,9 @@ fn read_filter(cursor: &mut Cursor<'_>, version: u8) -> Result<Filter> {
     let flags = cursor.u16()?;
     let count = cursor.u16()?;
     if version == 1 && name_length % 8 != 0 {
-        return Err(Error::malformed(format!("a filter's name takes {name_length} bytes, expected a multiple of 8")));
+        return Err(Error::malformed(format!(
+            "a filter's name takes {name_length} bytes, expected a multiple of 8"
+        )));
     }
     let name = cursor.take(name_length)?;
     let name = name.split(|byte| *byte == 0).next().unwrap_or_default();

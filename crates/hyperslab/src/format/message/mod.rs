@@ -6,6 +6,7 @@ pub(crate) mod attribute;
 pub(crate) mod dataspace;
 pub(crate) mod datatype;
 pub(crate) mod fill;
+pub(crate) mod filter_pipeline;
 pub(crate) mod layout;
 pub(crate) mod link;
 pub(crate) mod other;
