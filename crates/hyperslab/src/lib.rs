@@ -21,3 +21,5 @@ pub use datatype::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use space::{AxisSlab, Blocks, Extent, Hyperslab, Points, Selection};
+pub use vds::layout::{VirtualLayout, VirtualSource};
+pub use vds::mapping::VirtualMapping;

@@ -25,6 +25,7 @@ pub(crate) use progression::Progression;
 pub(crate) use project::Mapper;
 pub(crate) use request::parts;
 pub use selection::Selection;
+pub(crate) use shape::Shape;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ use crate::space::axis::Axis;
 use crate::space::blocks::Slab;
 use crate::space::extent::product;
 use crate::space::hyperslab::Hyperslab;
+use crate::space::part::{Part, PartAxis};
 use crate::space::selection::Selection;
 
 /// The most pieces a selection is cut into: more would be a list of elements in disguise.
@@ -121,6 +122,21 @@ impl Shape {
         axes.collect()
     }
 
+    /// Whether `part`, whose source is the selected dataset, takes any of the selected elements.
+    pub(crate) fn meets(&self, part: &Part) -> bool {
+        let mut first = 0;
+        self.factors.iter().all(|factor| {
+            let at = first;
+            first += factor.rank();
+            match factor {
+                Factor::Axis(axis) => meets(axis, part.along_source(at)),
+                Factor::Pieces { pieces, .. } => pieces.iter().any(|piece| {
+                    (at..).zip(&piece.axes).all(|(number, axis)| meets(axis, part.along_source(number)))
+                }),
+            }
+        })
+    }
+
     /// The smallest and largest coordinate on each axis; `None` when nothing is selected.
     pub(crate) fn bounds(&self) -> Option<Vec<(u64, u64)>> {
         let mut all = Vec::with_capacity(self.rank());
@@ -143,6 +159,14 @@ impl Shape {
         }
         Some(all)
     }
+}
+
+fn meets(axis: &Axis, along: Option<&PartAxis>) -> bool {
+    let mut found = false;
+    for segment in along.map(|along| along.segments.as_slice()).unwrap_or_default() {
+        axis.meet(&segment.sources(), |_| found = true);
+    }
+    found
 }
 
 /// Neighbouring factors as pieces of one.

@@ -1,1 +1,7 @@
-//! (room vds)
+//! Virtual datasets: many files seen as one dataset.
+
+pub(crate) mod gather;
+mod interval;
+pub(crate) mod layout;
+pub(crate) mod mapping;
+pub(crate) mod source;

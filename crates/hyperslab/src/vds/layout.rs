@@ -1,0 +1,317 @@
+//! [`VirtualLayout`]: the mappings of a virtual dataset, and finding those a request meets.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::error::{Error, Place, Result};
+use crate::format::bytes::{Cursor, Sink, Widths, Wire};
+use crate::format::selection::Oldest;
+use crate::format::virtual_block::VirtualBlock;
+use crate::space::{Extent, Hyperslab, Part, PartAxis, Selection};
+use crate::vds::interval::Index;
+use crate::vds::mapping::VirtualMapping;
+
+/// The most numbered blocks of one mapping that a request may touch.
+const MAX_BLOCKS: u64 = 1 << 22;
+
+/// Where the elements of a virtual dataset are: a list of mappings, of which later ones win.
+///
+/// ```
+/// use hyperslab::{Selection, VirtualLayout, VirtualSource};
+/// let mut layout = VirtualLayout::new(&[2, 100]);
+/// for row in 0..2 {
+///     let source = VirtualSource::new(format!("run{row}.h5"), "/data", &[100]);
+///     layout.map(&Selection::from_ranges(&[row..row + 1, 0..100])?, &source)?;
+/// }
+/// assert_eq!(layout.mappings().len(), 2);
+/// # Ok::<(), hyperslab::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct VirtualLayout {
+    extent: Extent,
+    mappings: Vec<VirtualMapping>,
+    index: OnceLock<Index>,
+}
+
+/// A dataset in some file, or a selection of one, to be part of a virtual dataset.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VirtualSource {
+    file: String,
+    path: String,
+    shape: Vec<u64>,
+    selection: Selection,
+}
+
+impl VirtualSource {
+    /// The whole of the dataset `path` in `file`, which has `shape`; neither needs to exist yet.
+    ///
+    /// A `file` of `.` is the file of the virtual dataset. In both names `%b` is the number of a block
+    /// of an unlimited virtual selection, and `%%` a percent sign.
+    #[must_use]
+    pub fn new(file: impl Into<String>, path: impl Into<String>, shape: &[u64]) -> Self {
+        Self { file: file.into(), path: path.into(), shape: shape.to_vec(), selection: Selection::All }
+    }
+
+    /// Only the elements of `selection`.
+    #[must_use]
+    pub fn select(mut self, selection: Selection) -> Self {
+        self.selection = selection;
+        self
+    }
+}
+
+/// Elements of a request that may come from one mapping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Met {
+    pub(crate) mapping: usize,
+    /// The block, for a mapping with numbered sources.
+    pub(crate) block: Option<u64>,
+    /// Which part of the request.
+    pub(crate) part: usize,
+}
+
+impl VirtualLayout {
+    /// Of a dataset of fixed size, without mappings yet.
+    #[must_use]
+    pub fn new(shape: &[u64]) -> Self {
+        Self::of(Extent::fixed(shape))
+    }
+
+    /// Of a dataset with this extent, without mappings yet.
+    #[must_use]
+    pub fn of(extent: Extent) -> Self {
+        Self { extent, mappings: Vec::new(), index: OnceLock::new() }
+    }
+
+    /// Says that the elements of `selection` are those of `source`, in row-major order of both.
+    ///
+    /// Where mappings overlap, the last one that has a source wins. A mapping that is refused leaves the
+    /// layout as it was.
+    ///
+    /// # Errors
+    /// `Usage` when the selections have different numbers of elements, do not fit their datasets' ranks,
+    /// are points, or are unlimited on one side only; when the virtual selection leaves the dataset; or
+    /// when a name has a `%` followed by neither `b` nor `%`.
+    pub fn map(&mut self, selection: &Selection, source: &VirtualSource) -> Result<()> {
+        let mapping = VirtualMapping {
+            virtual_selection: selection.clone(),
+            file: self.name(&source.file, |mapping| &mapping.file),
+            path: self.name(&source.path, |mapping| &mapping.path),
+            source_selection: source.selection.clone(),
+        };
+        let check = || {
+            mapping.check_names()?;
+            if let Some(name) = [&source.file, &source.path].into_iter().find(|name| name.contains('\0')) {
+                return Err(Error::usage(format!("name {name:?} contains a NUL")));
+            }
+            check_inside(selection, self.extent.dims())?;
+            if let Some(rank) = source.selection.rank().filter(|rank| *rank != source.shape.len()) {
+                let axes = source.shape.len();
+                return Err(Error::usage(format!("source selection has {rank} axes, the source has {axes}")));
+            }
+            mapping.check_counts(Some(self.extent.dims()), Some(&source.shape))
+        };
+        check().at(|| format!("mapping {} ({}:{})", self.mappings.len(), source.file, source.path))?;
+        self.mappings.push(mapping);
+        self.index = OnceLock::new();
+        Ok(())
+    }
+
+    /// The mappings in list order.
+    #[must_use]
+    pub fn mappings(&self) -> &[VirtualMapping] {
+        &self.mappings
+    }
+
+    /// The size of the dataset as stored.
+    #[must_use]
+    pub fn extent(&self) -> &Extent {
+        &self.extent
+    }
+
+    /// From the bytes of a global heap object; the extent is the dataset's.
+    pub(crate) fn decode(bytes: &[u8], widths: Widths, extent: &Extent) -> Result<Self> {
+        let block = VirtualBlock::read(&mut Cursor::new(bytes, widths))?;
+        let mut mappings = Vec::with_capacity(block.entries.len());
+        for (number, entry) in block.entries.into_iter().enumerate() {
+            let mapping = VirtualMapping {
+                virtual_selection: entry.here.selection,
+                file: entry.file,
+                path: entry.dataset,
+                source_selection: entry.source.selection,
+            };
+            let check = || {
+                mapping.check_names()?;
+                let rank = mapping.virtual_selection.rank().unwrap_or_else(|| extent.rank());
+                if rank != extent.rank() {
+                    let axes = extent.rank();
+                    return Err(Error::usage(format!(
+                        "virtual selection has {rank} axes, the dataset has {axes}"
+                    )));
+                }
+                mapping.check_counts(None, None)
+            };
+            check().map_err(|error| Error::malformed(error.to_string()).at(format!("mapping {number}")))?;
+            mappings.push(mapping);
+        }
+        Ok(Self { extent: extent.clone(), mappings, index: OnceLock::new() })
+    }
+
+    /// The bytes of a global heap object, readable since HDF5 1.10; `None` without mappings.
+    pub(crate) fn encode(&self, widths: Widths) -> Result<Option<Vec<u8>>> {
+        if self.mappings.is_empty() {
+            return Ok(None);
+        }
+        let mappings = self.mappings.iter();
+        let stored = mappings.map(|m| (&*m.file, &*m.path, &m.source_selection, &m.virtual_selection));
+        let mut sink = Sink::new(widths);
+        VirtualBlock::new(stored, Oldest::V110)?.write(&mut sink)?;
+        Ok(Some(sink.into_bytes()))
+    }
+
+    /// The mappings that parts of the dataset may take elements from, in list order.
+    ///
+    /// Only bounding boxes are compared.
+    pub(crate) fn meeting(&self, parts: &[Part]) -> Result<Vec<Met>> {
+        let rank = self.extent.rank();
+        let index = self.index.get_or_init(|| self.build_index());
+        let mut met = Vec::new();
+        for (number, part) in parts.iter().enumerate() {
+            let sides = (0..rank).map(|axis| part.along_source(axis).and_then(PartAxis::source_bounds));
+            let Some(sides) = sides.collect::<Option<Vec<_>>>() else { continue };
+            index.meeting(&sides, |mapping| met.push(Met { mapping, block: None, part: number }));
+            if met.iter().rev().take_while(|met| met.part == number).any(|met| self.is_numbered(met.mapping))
+            {
+                let first = met.iter().rposition(|met| met.part != number).map_or(0, |last| last + 1);
+                let unnumbered = met.split_off(first);
+                for one in unnumbered {
+                    self.blocks(one, &sides, &mut met)?;
+                }
+            }
+        }
+        met.sort_unstable();
+        Ok(met)
+    }
+
+    fn is_numbered(&self, mapping: usize) -> bool {
+        self.mappings.get(mapping).is_some_and(VirtualMapping::is_numbered)
+    }
+
+    /// The blocks of a numbered mapping that meet `sides`, or the mapping itself.
+    fn blocks(&self, met: Met, sides: &[(u64, u64)], all: &mut Vec<Met>) -> Result<()> {
+        let mapping = self.mappings.get(met.mapping).filter(|mapping| mapping.is_numbered());
+        let Some(Selection::Hyperslab(Hyperslab::Regular(axes))) =
+            mapping.map(|mapping| &mapping.virtual_selection)
+        else {
+            all.push(met);
+            return Ok(());
+        };
+        let unlimited = axes.iter().zip(sides).find(|(axis, _)| axis.is_unlimited());
+        let Some((slab, (low, high))) = unlimited else { return Ok(()) };
+        let Some(highest) = high.checked_sub(slab.start).map(|offset| offset / slab.stride.max(1)) else {
+            return Ok(());
+        };
+        let reach = slab.start.saturating_add(slab.block.unwrap_or(1));
+        let lowest = low.saturating_add(1).saturating_sub(reach).div_ceil(slab.stride.max(1));
+        if highest.saturating_sub(lowest) > MAX_BLOCKS {
+            return Err(Error::limit(format!("a request touches more than {MAX_BLOCKS} numbered sources")));
+        }
+        all.extend((lowest..=highest).map(|block| Met { block: Some(block), ..met }));
+        Ok(())
+    }
+
+    fn build_index(&self) -> Index {
+        let dims = self.extent.dims();
+        let sides = |mapping: &VirtualMapping| {
+            let selection = &mapping.virtual_selection;
+            let (low, high) = selection.bounds(dims).ok()??;
+            Some(low.into_iter().zip(high).collect::<Vec<_>>())
+        };
+        let boxes =
+            self.mappings.iter().enumerate().filter_map(|(number, mapping)| Some((number, sides(mapping)?)));
+        Index::new(dims.len(), boxes.collect())
+    }
+
+    /// The name as bytes, shared with the mapping before when it is the same.
+    fn name(&self, name: &str, of: impl Fn(&VirtualMapping) -> &Arc<[u8]>) -> Arc<[u8]> {
+        let before = self.mappings.last().map(of).filter(|before| ***before == *name.as_bytes());
+        before.map_or_else(|| name.as_bytes().into(), Arc::clone)
+    }
+}
+
+/// Fails unless a virtual selection lies in the dataset, except along its unlimited axis.
+fn check_inside(selection: &Selection, dims: &[u64]) -> Result<()> {
+    let Some(axis) = selection.unlimited_axis() else { return selection.check(dims) };
+    let mut dims = dims.to_vec();
+    // The dataset grows along this axis; room for one element is enough to look at the others.
+    if let (Some(dim), Selection::Hyperslab(Hyperslab::Regular(axes))) = (dims.get_mut(axis), selection) {
+        *dim = axes.get(axis).map_or(1, |axis| axis.start.saturating_add(1));
+    }
+    selection.check(&dims)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Met, VirtualLayout, VirtualSource};
+    use crate::format::bytes::Widths;
+    use crate::space::{AxisSlab, Extent, Selection, parts};
+
+    fn rows(count: u64) -> VirtualLayout {
+        let mut layout = VirtualLayout::new(&[count, 10]);
+        for row in 0..count {
+            let here = Selection::from_ranges(&[row..row + 1, 0..10]).unwrap();
+            layout.map(&here, &VirtualSource::new(format!("{}.h5", row % 3), "/d", &[10])).unwrap();
+        }
+        layout
+    }
+
+    #[test]
+    fn a_layout_survives_its_bytes() {
+        let layout = rows(5);
+        let bytes = layout.encode(Widths::EIGHT).unwrap().unwrap();
+        let again = VirtualLayout::decode(&bytes, Widths::EIGHT, layout.extent()).unwrap();
+        assert_eq!(again.mappings(), layout.mappings());
+        assert_eq!(VirtualLayout::new(&[3]).encode(Widths::EIGHT).unwrap(), None);
+        let other = VirtualLayout::decode(&bytes, Widths::EIGHT, &Extent::fixed(&[5]));
+        assert!(other.unwrap_err().to_string().contains("has 2 axes, the dataset has 1"));
+    }
+
+    #[test]
+    fn a_refused_mapping_leaves_the_layout_as_it_was() {
+        let mut layout = rows(2);
+        let here = Selection::from_ranges(&[0..1, 0..5]).unwrap();
+        let error = layout.map(&here, &VirtualSource::new("a.h5", "/d", &[10])).unwrap_err();
+        assert!(
+            error.to_string().contains("different numbers of elements: 5 here, 10 in the source"),
+            "{error}"
+        );
+        assert!(layout.map(&Selection::All, &VirtualSource::new("a%d.h5", "/d", &[2, 10])).is_err());
+        assert!(
+            layout
+                .map(&Selection::from_ranges(&[2..3, 0..10]).unwrap(), &VirtualSource::new("a", "d", &[10]))
+                .is_err()
+        );
+        assert_eq!(layout.mappings().len(), 2);
+    }
+
+    #[test]
+    fn a_request_meets_its_mappings_in_list_order() {
+        let layout = rows(200);
+        let wanted = parts(&Selection::from_ranges(&[70..73, 2..4]).unwrap(), &[200, 10]).unwrap();
+        let met: Vec<usize> = layout.meeting(&wanted).unwrap().iter().map(|met| met.mapping).collect();
+        assert_eq!(met, [70, 71, 72]);
+    }
+
+    #[test]
+    fn a_numbered_mapping_meets_block_by_block() {
+        let extent = Extent::resizable(&[17], &[None]).unwrap();
+        let mut layout = VirtualLayout::of(extent);
+        let blocks = AxisSlab { start: 1, stride: 5, count: None, block: Some(2) };
+        let here = Selection::from_axes(vec![blocks]).unwrap();
+        layout.map(&here, &VirtualSource::new("f%b.h5", "/d", &[2])).unwrap();
+        let wanted = parts(&Selection::from_axes(vec![AxisSlab::range(2, 5)]).unwrap(), &[17]).unwrap();
+        let met = layout.meeting(&wanted).unwrap();
+        assert_eq!(met, [0, 1].map(|block| Met { mapping: 0, block: Some(block), part: 0 }));
+        let names = layout.mappings()[0].names(met[1].block);
+        assert_eq!(&*names.0, b"f1.h5");
+    }
+}
