@@ -81,8 +81,7 @@ impl DatasetState {
 }
 
 fn fill_value(objects: &Objects, header: &Header) -> Result<FillValue> {
-    let new =
-        objects.decoded(header, kind::FILL, FillValue::read).at(|| "fill value message")?;
+    let new = objects.decoded(header, kind::FILL, FillValue::read).at(|| "fill value message")?;
     let old = objects.decoded(header, kind::FILL_OLD, fill::read_old).at(|| "old fill value message")?;
     let missing = FillValue { allocation: 2, time: 2, fill: Fill::Default };
     let new = new.unwrap_or(missing);

@@ -376,10 +376,7 @@ pub(crate) fn absent(error: &Error) -> bool {
 }
 
 /// The object header a path leads to, for virtual datasets: `None` when a name on the way is missing.
-pub(crate) fn find_header(
-    file: &Arc<FileState>,
-    path: &[u8],
-) -> Result<Option<(Arc<FileState>, Header)>> {
+pub(crate) fn find_header(file: &Arc<FileState>, path: &[u8]) -> Result<Option<(Arc<FileState>, Header)>> {
     let mut walk = Walk {
         file: Arc::clone(file),
         address: file.superblock.root,

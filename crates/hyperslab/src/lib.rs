@@ -2,24 +2,39 @@
 //!
 //! hyperslab is its own engine: it reads and writes the HDF5 format itself, without libhdf5.
 
+mod attribute;
+mod create;
+mod dataset;
 mod datatype;
 mod error;
+mod file;
 mod filter;
 mod format;
+mod group;
 mod index;
 mod layout;
 mod metadata;
 mod object;
+mod open_files;
+mod read;
+mod slice;
+mod sources;
 mod space;
 mod storage;
+mod stored;
 mod vds;
 
+pub use attribute::Attribute;
+pub use create::NewFile;
+pub use dataset::Dataset;
 pub use datatype::{
     Array, Bitfield, ByteOrder, CharacterSet, Class, Complex, Compound, CompoundBuilder, Datatype, Element,
     Enumeration, FixedString, Float, Integer, LongFloat, Member, Normalization, Opaque, Reference,
     ReferenceKind, StringPadding, Time, Value, VariableKind, VariableLength,
 };
 pub use error::{Error, ErrorKind, Result};
+pub use file::{File, OpenOptions};
+pub use group::{Group, Link, LinkKind, NamedDatatype, Object};
 pub use space::{AxisSlab, Blocks, Extent, Hyperslab, Points, Selection};
 pub use vds::layout::{VirtualLayout, VirtualSource};
 pub use vds::mapping::VirtualMapping;
