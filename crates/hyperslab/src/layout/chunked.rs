@@ -94,7 +94,9 @@ impl Chunks<'_> {
             })?;
         }
         fetch.run(&mut tasks)?;
-        if let Some(pattern) = transfer.pattern(self.fill)? {
+        if cells.iter().any(Cells::has_rest)
+            && let Some(pattern) = transfer.pattern(self.fill)?
+        {
             cells.iter().try_for_each(|cells| cells.fill_rest(&pattern))?;
         }
         Ok(())

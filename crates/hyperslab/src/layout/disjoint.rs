@@ -285,6 +285,13 @@ impl Cells<'_> {
         Ok(Some(Cell { output, size, element: self.element, nest, part: PhantomData }))
     }
 
+    /// Whether a cell was not claimed.
+    pub(crate) fn has_rest(&self) -> bool {
+        let claimed: usize =
+            self.claimed.iter().map(|w| w.load(Ordering::Relaxed).count_ones() as usize).sum();
+        claimed < self.count
+    }
+
     /// Writes one element, `pattern`, to every cell that was not claimed.
     pub(crate) fn fill_rest(&self, pattern: &[u8]) -> Result<()> {
         if self.claimed.iter().all(|word| word.load(Ordering::Relaxed) == 0) {
@@ -446,5 +453,103 @@ unsafe fn strided<const N: usize>(to: *mut u8, from: *const u8, lane: &Lane) {
         unsafe {
             from.add(k * lane.source_step).copy_to_nonoverlapping(to.add(k * lane.place_step), N);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Disjoint;
+    use crate::error::ErrorKind;
+    use crate::layout::plan::{Division, Tiling};
+    use crate::layout::pool;
+    use crate::space::{Part, PartAxis, Segment};
+    use proptest::prelude::*;
+
+    /// Two axes of a part: (place, place step, source, source step, count) each.
+    fn part(rows: [u64; 5], columns: [u64; 5]) -> Part {
+        let axis = |number, [place, place_step, source, source_step, count]: [u64; 5]| PartAxis {
+            place_axis: Some(number),
+            source_axis: Some(number),
+            segments: vec![Segment { place, place_step, source, source_step, count }],
+        };
+        Part { axes: vec![axis(0, rows), axis(1, columns)] }
+    }
+
+    proptest! {
+        #[test]
+        fn scattering_from_many_threads_equals_scattering_element_by_element(
+            size in prop::sample::select(vec![1usize, 2, 3, 4, 8, 16, 24]),
+            steps in prop::array::uniform4(1..4u64),
+            counts in prop::array::uniform2(1..9u64),
+            tile in prop::array::uniform2(1..7u64),
+            split in any::<bool>(),
+        ) {
+            let [down, across, below, beside] = steps;
+            // Interleaved columns: two parts that overlap in their bounds and share no place.
+            let wide = 2 * across;
+            let one = part([1, down, 2, below, counts[0]], [0, wide, 1, beside, counts[1]]);
+            let two = part([1, down, 0, below, counts[0]], [across, wide, 3, beside, counts[1]]);
+            let parts = [one, two];
+            let dims = [2 + down * counts[0], wide * counts[1] + across];
+            let tiling = Tiling::new(&tile, size).unwrap();
+            let byte = |row: u64, column: u64, k: usize| (row * 37 + column * 11 + k as u64) as u8;
+            let length = usize::try_from(dims[0] * dims[1]).unwrap() * size;
+            let mut expected = vec![0xff; length];
+            for part in &parts {
+                for (place, source) in part.elements() {
+                    let start = usize::try_from(place[0] * dims[1] + place[1]).unwrap() * size;
+                    for k in 0..size {
+                        expected[start + k] = byte(source[0], source[1], k);
+                    }
+                }
+            }
+            let mut out = vec![0xff; length];
+            let disjoint = Disjoint::new(&mut out, &dims, size, &parts).unwrap().unwrap();
+            let limit = if split { 2 * size } else { usize::MAX };
+            pool::each(0..2, true, |number| {
+                let cells = disjoint.claim(number)?.cells(&tiling)?;
+                pool::each(0..cells.count(), true, |cell| {
+                    let at = cells.tile(cell);
+                    let bytes: Vec<u8> = (0..tile[0] * tile[1])
+                        .flat_map(|n| (0..size).map(move |k| (n, k)))
+                        .map(|(n, k)| byte(at[0] * tile[0] + n / tile[1], at[1] * tile[1] + n % tile[1], k))
+                        .collect();
+                    let mut claimed = cells.claim(cell)?.unwrap();
+                    assert!(cells.claim(cell)?.is_none());
+                    claimed.windows(Division::Spans { gap: 1, limit }, &mut |slot| {
+                        let (start, length) = (slot.window().start, slot.window().length);
+                        slot.scatter(&bytes[start..start + length])
+                    })
+                })
+            })
+            .unwrap();
+            prop_assert_eq!(out, expected);
+        }
+    }
+
+    #[test]
+    fn parts_that_share_a_place_are_not_disjoint() {
+        let one = part([0, 1, 0, 1, 2], [0, 2, 0, 1, 2]);
+        let two = part([1, 1, 0, 1, 1], [2, 1, 0, 1, 1]);
+        let mut out = [0; 8];
+        assert!(Disjoint::new(&mut out, &[2, 4], 1, &[one.clone(), two]).unwrap().is_none());
+        let mut twice = one;
+        let first = twice.axes[1].segments[0];
+        twice.axes[1].segments.push(Segment { place: 2, ..first });
+        twice.axes[1].segments[1].count = 1;
+        assert!(Disjoint::new(&mut out, &[2, 4], 1, &[twice]).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_part_is_claimed_once_and_lies_in_the_output() {
+        let parts = [part([0, 1, 0, 1, 2], [0, 2, 0, 1, 2])];
+        let mut out = [0; 8];
+        let disjoint = Disjoint::new(&mut out, &[2, 4], 1, &parts).unwrap().unwrap();
+        assert!(disjoint.claim(0).is_ok());
+        assert_eq!(disjoint.claim(0).unwrap_err().kind(), ErrorKind::Usage);
+        assert!(Disjoint::new(&mut out, &[4, 2], 1, &parts).is_err());
+        assert!(Disjoint::new(&mut out, &[2, 3], 1, &parts).is_err());
+        let flat = [Part { axes: parts[0].axes[..1].to_vec() }];
+        assert!(Disjoint::new(&mut out, &[2, 4], 1, &flat).is_err());
     }
 }
