@@ -10,6 +10,9 @@ mod error;
 mod file;
 mod filter;
 mod format;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod group;
 mod index;
 mod layout;
