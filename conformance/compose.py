@@ -26,8 +26,9 @@ def frames(shape, start):
 class Case:
     """Some sources, the arguments that compose them, and what the result should read as."""
 
-    def __init__(self, name, options, sources, expected, late=False):
-        self.name, self.options, self.sources, self.expected, self.late = name, options, sources, expected, late
+    def __init__(self, name, options, sources, expected, late=False, glob=None):
+        self.name, self.options, self.sources, self.expected = name, options, sources, expected
+        self.late, self.glob = late, glob
 
     def write_sources(self, folder):
         for name, data in self.sources.items():
@@ -35,7 +36,7 @@ class Case:
                 f.create_dataset('/entry/data', data=data, chunks=(1,) + data.shape[1:])
 
     def command(self):
-        names = [n + '/entry/data' for n in self.sources]
+        names = [n + '/entry/data' for n in ([self.glob] if self.glob else self.sources)]
         return [os.path.abspath(common.COMMAND), 'vds', 'build', 'all.h5', '--name', '/entry/all', *self.options, *names]
 
 
@@ -65,15 +66,16 @@ def cases():
     two = {'w%d.h5' % i: a for i, a in enumerate(wide)}
     deal = [frames((n, 4, 6), n) for n in (4, 4, 3)]
     dealt = {'d%d.h5' % i: a for i, a in enumerate(deal)}
-    yield Case('stack', ['--stack', '0'], four, np.stack(same))
-    yield Case('stack on axis 1', ['--stack', '1'], four, np.stack(same, 1))
-    yield Case('concatenate', ['--concat', '0'], three, np.concatenate(long))
-    yield Case('concatenate on axis 1', ['--concat', '1'], two, np.concatenate(wide, 1))
-    yield Case('interleave', ['--interleave', '0'], four, interleaved(same, 20))
-    yield Case('interleave, one source shorter', ['--interleave', '0'], dealt, interleaved(deal, 11))
-    yield Case('tile', ['--grid', '2x2'], four, tiled(same, 2, (0, 0), 0))
-    yield Case('tile with gaps', ['--grid', '2x2', '--gap', '3x1', '--fill', '7'], four, tiled(same, 2, (3, 1), 7))
-    yield Case('expected sources', ['--stack', '0', '--expect', '5x4x6', 'u2', '--fill', '9'], four, np.stack(same), late=True)
+    yield Case('stack', ['--mode', 'stack'], four, np.stack(same))
+    yield Case('stack on axis 1', ['--mode', 'stack', '--axis', '1'], four, np.stack(same, 1))
+    yield Case('stack from a glob', [], four, np.stack(same), glob='s*.h5')
+    yield Case('concatenate', ['--mode', 'concat'], three, np.concatenate(long))
+    yield Case('concatenate on axis 1', ['--mode', 'concat', '--axis', '1'], two, np.concatenate(wide, 1))
+    yield Case('interleave', ['--mode', 'interleave'], four, interleaved(same, 20))
+    yield Case('interleave, one source shorter', ['--mode', 'interleave'], dealt, interleaved(deal, 11))
+    yield Case('grid', ['--mode', 'grid', '--grid', '2x2'], four, tiled(same, 2, (0, 0), 0))
+    yield Case('grid with gaps', ['--mode', 'grid', '--grid', '2x2', '--gap', '3,1', '--fill', '7'], four, tiled(same, 2, (3, 1), 7))
+    yield Case('expected sources', ['--expect', '5,4,6', 'u2', '--fill', '9'], four, np.stack(same), late=True)
 
 
 def read(folder):
