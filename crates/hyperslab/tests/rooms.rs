@@ -2,7 +2,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
-    clippy::disallowed_methods,
     reason = "a test reads the sources and may stop at the first thing that is not as it thinks"
 )]
 
