@@ -4,6 +4,7 @@ use super::{
     ExtensibleArrayHeader, ExtensibleArrayShape, ExtensibleDataBlock, ExtensibleIndexBlock,
     ExtensibleSuperBlock,
 };
+use crate::error::to_usize;
 use crate::format::bytes::{Address, Cursor, Length, Sink, Widths, Wire};
 use proptest::prelude::{any, prop, proptest};
 
@@ -73,8 +74,8 @@ fn blocks_are_written_and_read_back_at_the_size_they_say() {
             client: 0,
             header: Some(Address(8)),
             offset: block.start,
-            page_bitmap: vec![1; bitmap as usize],
-            data_blocks: vec![None; block.data_blocks as usize],
+            page_bitmap: vec![1; to_usize(bitmap).unwrap()],
+            data_blocks: vec![None; to_usize(block.data_blocks).unwrap()],
         };
         let mut sink = Sink::new(widths);
         over.write(&mut sink, &shape).unwrap();
@@ -83,7 +84,7 @@ fn blocks_are_written_and_read_back_at_the_size_they_say() {
         let read = ExtensibleSuperBlock::read(&mut Cursor::new(&bytes, widths), &shape, &block).unwrap();
         assert_eq!(read, over);
 
-        let elements = if block.pages == 0 { block.elements as usize * 8 } else { 0 };
+        let elements = if block.pages == 0 { to_usize(block.elements).unwrap() * 8 } else { 0 };
         let data = ExtensibleDataBlock {
             client: 0,
             header: Some(Address(8)),

@@ -135,8 +135,8 @@ mod tests {
 
     #[test]
     fn header_and_block_are_written_and_read_back_at_the_size_they_say() {
-        for entries in [3, 16, 17, 200] {
-            let header = header(entries);
+        for entries in [3_usize, 16, 17, 200] {
+            let header = header(entries as u64);
             let mut sink = Sink::new(Widths::EIGHT);
             header.write(&mut sink).unwrap();
             let bytes = sink.into_bytes();
@@ -147,8 +147,8 @@ mod tests {
             let block = FixedArrayDataBlock {
                 client: 0,
                 header: Some(Address(8)),
-                page_bitmap: if paged { vec![0xa0; (entries as usize).div_ceil(128)] } else { vec![] },
-                entries: if paged { vec![] } else { vec![7; entries as usize * 8] },
+                page_bitmap: if paged { vec![0xa0; entries.div_ceil(128)] } else { vec![] },
+                entries: if paged { vec![] } else { vec![7; entries * 8] },
             };
             let mut sink = Sink::new(Widths::EIGHT);
             block.write(&mut sink).unwrap();

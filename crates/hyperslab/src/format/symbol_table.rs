@@ -102,8 +102,9 @@ mod tests {
     fn a_node_is_written_and_read_back() {
         let mut scratch = [0; 16];
         scratch[0] = 40;
-        let soft = SymbolEntry { name: HeapOffset(8), header: None, cache_type: 2, reserved: 0, scratch };
-        let hard = SymbolEntry { header: Some(Address(800)), cache_type: 0, ..soft.clone() };
+        let name = HeapOffset(8);
+        let soft = SymbolEntry { name, header: None, cache_type: 2, reserved: 0, scratch };
+        let hard = SymbolEntry { name, header: Some(Address(800)), cache_type: 0, reserved: 0, scratch };
         assert_eq!((soft.soft_link(), hard.soft_link()), (Some(40), None));
         let node = SymbolTableNode { entries: vec![soft, hard] };
         let mut sink = Sink::new(Widths::EIGHT);

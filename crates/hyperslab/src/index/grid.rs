@@ -240,7 +240,8 @@ mod tests {
                     }
                 }
             }
-            prop_assert_eq!(chunks.meets(&mut low.clone(), &high), any);
+            let mut point = low;
+            prop_assert_eq!(chunks.meets(&mut point, &high), any);
         }
     }
 }

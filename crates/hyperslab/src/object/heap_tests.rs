@@ -1,6 +1,6 @@
 //! Groups, dense attributes and strings of the golden files, through trees and heaps.
 
-use crate::error::Result;
+use crate::error::{Result, to_usize};
 use crate::format::btree_v2::{AttributeName, LinkName, LinkOrder};
 use crate::format::bytes::{Address, Cursor, Widths, Wire, little_endian};
 use crate::format::message::link::{LinkInfo, LinkMessage, LinkTarget};
@@ -30,7 +30,8 @@ fn metadata(bytes: &[u8]) -> Metadata {
 fn golden(part: &str, file: &str) -> (Address, Vec<Vec<&'static str>>) {
     let mut lines = GOLDEN.lines().map(|line| line.split(' ').collect::<Vec<_>>());
     let head = lines.find(|words| words[0] == part && words[1] == file).unwrap();
-    let items: Vec<Vec<&str>> = lines.take_while(|words| part.starts_with(words[0]) || words[0] == "link").collect();
+    let items: Vec<Vec<&str>> =
+        lines.take_while(|words| part.starts_with(words[0]) || words[0] == "link").collect();
     (Address(head[2].parse().unwrap()), items)
 }
 
@@ -113,8 +114,8 @@ fn a_dense_group_lists_its_links_by_name_and_by_order() {
         .collect();
     assert_eq!(named, expected_links("latest.h5"));
     let records: Vec<LinkOrder> = btree::records(&md, info.by_order.unwrap()).unwrap();
-    let names: Vec<Vec<u8>> = records.iter().map(|record| link(&record.id).name).collect();
-    assert_eq!((names[0].as_slice(), names[59].as_slice()), (&b"link_0"[..], &b"link_59"[..]));
+    let in_order: Vec<Vec<u8>> = records.iter().map(|record| link(&record.id).name).collect();
+    assert_eq!((in_order[0].as_slice(), in_order[59].as_slice()), (&b"link_0"[..], &b"link_59"[..]));
     let third = btree::find_link_by_order(&md, info.by_order.unwrap(), 3).unwrap().unwrap();
     assert_eq!(link(&third.id).name, b"link_3");
     let find = |name: &[u8]| {
@@ -152,8 +153,9 @@ fn variable_length_strings_are_in_the_global_heap() {
         let (address, values) = golden("strings", file);
         let stored = md.read(address, 16 * 5).unwrap();
         for (words, stored) in values.iter().filter(|words| words[0] == "string").zip(stored.chunks(16)) {
-            let length = little_endian(&stored[..4]) as usize;
-            let (collection, index) = (little_endian(&stored[4..12]), little_endian(&stored[12..]) as u32);
+            let length = to_usize(little_endian(&stored[..4])).unwrap();
+            let (collection, index) =
+                (little_endian(&stored[4..12]), u32::try_from(little_endian(&stored[12..])).unwrap());
             if words[1] == "-" {
                 assert_eq!(length, 0);
                 continue;
@@ -173,7 +175,7 @@ proptest! {
         place in any::<proptest::sample::Index>(), value in any::<u8>(), run in 1_usize..9,
     ) {
         let damage = |bytes: &[u8], near: Address| {
-            let near = near.0 as usize;
+            let near = to_usize(near.0).unwrap();
             let at = near + place.index((bytes.len() - near).min(8192));
             let mut bytes = bytes.to_vec();
             bytes.iter_mut().skip(at).take(run).for_each(|byte| *byte = value);
