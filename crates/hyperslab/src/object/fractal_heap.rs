@@ -3,6 +3,7 @@
 //! Spec: III.G "Fractal Heap".
 
 use crate::error::{Error, Place, Result, to_usize};
+use crate::filter::FilterPipeline;
 use crate::format::btree_v2::{HugeIndirect, HugeIndirectFiltered};
 use crate::format::bytes::{Address, Cursor, Wire, little_endian};
 use crate::format::fractal_heap::{DirectBlock, FractalHeapHeader, HeapShape, IndirectBlock};
@@ -26,7 +27,7 @@ pub(crate) struct FractalHeap {
     address: Address,
     header: FractalHeapHeader,
     shape: HeapShape,
-    pipeline: Option<Vec<u8>>,
+    pipeline: Option<FilterPipeline>,
     direct: Cache<DirectBlock>,
     indirect: Cache<IndirectBlock>,
     huge: OnceLock<BTreeV2>,
@@ -64,7 +65,10 @@ impl FractalHeap {
             bytes = md.read(address, FractalHeapHeader::size(to_usize(filters)?, widths))?;
         }
         let header = FractalHeapHeader::read(&mut Cursor::new(&bytes, widths))?;
-        let pipeline = header.filters.as_ref().map(|filters| filters.pipeline.clone());
+        let pipeline = match &header.filters {
+            Some(filters) => Some(FilterPipeline::read(&mut Cursor::new(&filters.pipeline, widths))?),
+            None => None,
+        };
         Ok(Self {
             address,
             shape: HeapShape::new(&header)?,
@@ -261,11 +265,11 @@ impl FractalHeap {
     }
 
     fn decode(&self, stored: &[u8], mask: u32, size: u64) -> Result<Vec<u8>> {
-        let _ = (mask, size);
-        if self.pipeline.is_some() {
-            return Err(Error::unsupported("fractal heap with filters"));
+        let Some(pipeline) = &self.pipeline else { return Ok(stored.to_vec()) };
+        if size > (stored.len() as u64).saturating_mul(LARGEST_RATIO) {
+            return Err(Error::malformed(format!("{size} bytes are stored in {}", stored.len())));
         }
-        Ok(stored.to_vec())
+        pipeline.decode(stored, mask, to_usize(size)?)
     }
 }
 
