@@ -8,6 +8,7 @@ use crate::group::{Group, Object};
 use crate::metadata::Metadata;
 use crate::object::Objects;
 use crate::storage::ReadAt;
+use crate::storage::family::FamilyStorage;
 use crate::storage::file::{FileStorage, Stamp};
 use crate::storage::memory::MemoryStorage;
 use crate::storage::pages::Pages;
@@ -104,12 +105,24 @@ impl OpenOptions {
             storage.lock_shared().map_err(|error| Error::io("cannot open the file", error))?;
         }
         let stamp = storage.stamp();
-        let mut state = FileState::open(Arc::new(storage))?;
+        let mut state = match FileState::open(Arc::new(storage)) {
+            Err(error) => open_family(path, &stamp).ok_or(error)?,
+            opened => opened?,
+        };
         state.place = FilePlace::of(path);
         state.stamp = Some(stamp);
         state.options = self.clone();
         Ok(File { state: Arc::new(state) })
     }
+}
+
+/// The file that `path` is the first member of, when it is one of several.
+fn open_family(path: &Path, first: &Stamp) -> Option<FileState> {
+    let family = FamilyStorage::open(path, first.length()).ok()?;
+    if family.members() < 2 {
+        return None;
+    }
+    FileState::open(Arc::new(family)).ok()
 }
 
 fn locking_wanted() -> bool {

@@ -18,6 +18,11 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
+    /// Bytes of the file.
+    pub(crate) fn length(&self) -> u64 {
+        self.length
+    }
+
     fn of(metadata: &std::fs::Metadata) -> Self {
         Self {
             device: metadata.dev(),

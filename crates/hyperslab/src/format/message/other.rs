@@ -91,9 +91,11 @@ pub(crate) fn check_file_space(cursor: &mut Cursor<'_>) -> Result<()> {
     let version = cursor.version(&[0, 1])?;
     let strategy = cursor.u8()?;
     if version == 0 {
-        cursor.length()?;
-        let managers: usize = if strategy == 1 { 6 } else { 0 };
-        return cursor.skip(managers.saturating_mul(usize::from(cursor.widths().offsets)));
+        // Where free space is follows for some strategies, but some writers left it out.
+        if strategy > 4 {
+            return Err(Error::malformed(format!("file space strategy is {strategy}, expected 0 to 4")));
+        }
+        return cursor.length().map(|_| ());
     }
     let persists = cursor.u8()?;
     cursor.length()?;
