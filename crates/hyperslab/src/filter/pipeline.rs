@@ -1,7 +1,9 @@
 //! [`FilterPipeline`]: the filters of a dataset, undone last to first when a chunk is read.
 
 use crate::error::{Error, ErrorKind, Place, Result};
-use crate::filter::{deflate, fletcher32, names, shuffle};
+use crate::filter::{
+    bitshuffle, blosc, bzip2, deflate, fletcher32, lz4, lzf, names, nbit, scale_offset, shuffle, szip, zstd,
+};
 
 /// The filters of a dataset, in the order they are applied when writing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -150,6 +152,15 @@ impl Filter {
             names::DEFLATE => deflate::decode(input, out, work),
             names::SHUFFLE => shuffle::decode(self, input, out),
             names::FLETCHER32 => copy(fletcher32::verified(input)?, out),
+            names::SZIP => szip::decode(self, input, out, work),
+            names::NBIT => nbit::decode(self, input, out),
+            names::SCALE_OFFSET => scale_offset::decode(self, input, out),
+            names::BZIP2 => bzip2::decode(input, out),
+            names::LZF => lzf::decode(input, out),
+            names::BLOSC => blosc::decode(input, out, work),
+            names::LZ4 => lz4::decode(input, out),
+            names::BITSHUFFLE => bitshuffle::decode(self, input, out, work),
+            names::ZSTD => zstd::decode(input, out),
             _ => Err(Error::unsupported("it is not built in")),
         }
     }
@@ -159,6 +170,9 @@ impl Filter {
             names::DEFLATE => deflate::encode(self, raw),
             names::SHUFFLE => shuffle::encode(self, raw),
             names::FLETCHER32 => Ok(fletcher32::encode(raw)),
+            names::LZ4 => lz4::encode(self, raw),
+            names::BITSHUFFLE => bitshuffle::encode(self, raw),
+            names::ZSTD => zstd::encode(self, raw),
             _ => Err(Error::unsupported("it has no encoder here")),
         }
     }
