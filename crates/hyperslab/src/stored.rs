@@ -6,6 +6,7 @@ use crate::format::bytes::Address;
 use crate::format::message::layout::DataLayout;
 use crate::format::message::other::ExternalFiles;
 use crate::index::{self, ChunkGrid, ChunkIndex};
+use crate::layout::execute::Identity;
 use crate::layout::external::{ExternalFile, Opener};
 use crate::layout::{Elements, Layout};
 use crate::object::local_heap::LocalHeap;
@@ -21,7 +22,7 @@ pub(crate) enum Stored {
     Compact(Vec<u8>),
     Contiguous { address: Option<Address>, size: u64 },
     External { files: Vec<ExternalFile>, beside: Beside },
-    Chunked { grid: ChunkGrid, index: Box<dyn ChunkIndex>, edge_unfiltered: bool },
+    Chunked { grid: ChunkGrid, index: Box<dyn ChunkIndex>, edge_unfiltered: bool, identity: Identity },
 }
 
 /// What the layout needs to know of the dataset.
@@ -68,7 +69,8 @@ impl Stored {
                 let (dims, max) = (shape.extent.dims().to_vec(), shape.extent.max().to_vec());
                 let grid = ChunkGrid { dims, max, chunk: chunked.chunk.clone(), element_size };
                 let index = index::open(&chunked, &grid, shape.filtered)?;
-                Ok(Self::Chunked { grid, index, edge_unfiltered: chunked.edge_unfiltered() })
+                let edge_unfiltered = chunked.edge_unfiltered();
+                Ok(Self::Chunked { grid, index, edge_unfiltered, identity: Identity::fresh() })
             }
             DataLayout::Virtual { .. } => Err(Error::usage("a virtual dataset stores no elements")),
         }
@@ -100,11 +102,12 @@ impl Stored {
             Self::Compact(bytes) => Layout::Compact(bytes),
             Self::Contiguous { address, size } => Layout::Contiguous { address: *address, size: *size },
             Self::External { files, beside } => Layout::External { files, opener: beside },
-            Self::Chunked { grid, index, edge_unfiltered } => Layout::Chunked {
+            Self::Chunked { grid, index, edge_unfiltered, identity } => Layout::Chunked {
                 grid,
                 index: Some(&**index),
                 pipeline: &dataset.pipeline,
                 edge_unfiltered: *edge_unfiltered,
+                reuse: Some(*identity),
             },
         };
         Elements {

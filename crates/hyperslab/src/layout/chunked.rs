@@ -2,10 +2,10 @@
 
 use crate::error::{Error, Place, Result, to_usize};
 use crate::filter::FilterPipeline;
-use crate::index::{ChunkGrid, ChunkIndex};
+use crate::index::{ChunkGrid, ChunkIndex, StoredChunk};
 use crate::layout::contiguous;
 use crate::layout::disjoint::{Cells, Disjoint};
-use crate::layout::execute::{GAP, Linear, Scratch, Stored, Transfer, room};
+use crate::layout::execute::{GAP, Identity, Linear, Scratch, Stored, Transfer, room};
 use crate::layout::plan::{Division, Tiling};
 use crate::layout::pool;
 use crate::layout::wanted::{Task, Wanted};
@@ -39,6 +39,7 @@ pub(crate) struct Chunks<'a> {
     pub(crate) pipeline: &'a FilterPipeline,
     /// Whether chunks that the extent cuts are stored without the filters.
     pub(crate) edge_unfiltered: bool,
+    pub(crate) reuse: Option<Identity>,
     pub(crate) element: usize,
     pub(crate) fill: &'a [u8],
 }
@@ -198,6 +199,9 @@ impl Fetch<'_> {
         if group.len() == 1 && self.is_raw(first) {
             return self.read_raw(first, scratch).at(|| self.name(first));
         }
+        if group.len() == 1 && scratch.holds.is_some() && scratch.holds == self.identity(first) {
+            return self.place_decoded(first, scratch).at(|| self.name(first));
+        }
         let start = first.stored.address.0;
         let end = group.iter().map(|task| task.stored.address.0.saturating_add(task.stored.size)).max();
         let length = to_usize(end.unwrap_or(start).saturating_sub(start))?;
@@ -221,9 +225,21 @@ impl Fetch<'_> {
         })
     }
 
+    /// What tells a chunk from all others, while that is known.
+    fn identity(&self, task: &Task) -> Option<(Identity, StoredChunk)> {
+        self.chunks.reuse.map(|dataset| (dataset, task.stored))
+    }
+
+    /// Places the elements of the chunk that this thread decoded last.
+    fn place_decoded(&self, task: &Task, scratch: &mut Scratch) -> Result<()> {
+        let Scratch { decoded, moving, .. } = scratch;
+        let tile = room(decoded, self.bytes)?;
+        self.wanted.each_cell(task, &mut |mut cell| self.transfer.take(&mut cell, tile, moving))
+    }
+
     /// Decodes a chunk and places its elements.
     fn place(&self, task: &Task, stored: &[u8], scratch: &mut Scratch) -> Result<()> {
-        let Scratch { decoded, moving, filter, .. } = scratch;
+        let Scratch { decoded, moving, filter, holds, .. } = scratch;
         let (pipeline, mask) = (self.chunks.pipeline, task.stored.filter_mask);
         if self.is_raw(task) {
             return self
@@ -240,7 +256,9 @@ impl Fetch<'_> {
             }
             let tile = room(decoded, self.bytes)?;
             if !is_decoded {
+                *holds = None;
                 pipeline.decode_into(stored, mask, tile, filter)?;
+                *holds = self.identity(task);
                 is_decoded = true;
             }
             self.transfer.take(&mut cell, tile, moving)

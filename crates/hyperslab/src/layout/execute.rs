@@ -3,11 +3,13 @@
 use crate::datatype::{Conversion, Heap};
 use crate::error::{Error, Result};
 use crate::filter;
+use crate::index::StoredChunk;
 use crate::layout::disjoint::{Cell, Slot};
 use crate::layout::fresh;
 use crate::layout::plan::{Division, Window};
 use crate::storage::ReadAt;
 use std::cell::Cell as Local;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A run of at least this many bytes is read straight into the output, one read for each run.
 const DIRECT: usize = 16 << 10;
@@ -79,11 +81,25 @@ impl Stored for Linear<'_> {
     }
 }
 
+/// Tells the chunks of one dataset from all others, for as long as what is stored stays the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Identity(u64);
+
+impl Identity {
+    /// One that no other has.
+    pub(crate) fn fresh() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
 /// Buffers of a thread that are used again and again.
 #[derive(Default)]
 pub(crate) struct Scratch {
     pub(crate) stored: Vec<u8>,
     pub(crate) decoded: Vec<u8>,
+    /// The chunk that `decoded` holds, if it is known.
+    pub(crate) holds: Option<(Identity, StoredChunk)>,
     pub(crate) moving: Moving,
     pub(crate) filter: filter::Scratch,
 }
@@ -109,6 +125,9 @@ impl Scratch {
             if buffer.capacity() > KEPT {
                 *buffer = Vec::new();
             }
+        }
+        if scratch.decoded.is_empty() {
+            scratch.holds = None;
         }
         SCRATCH.set(Some(scratch));
         result

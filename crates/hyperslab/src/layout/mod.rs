@@ -24,7 +24,7 @@ use crate::layout::chunked::Chunks;
 use crate::layout::compact::Held;
 use crate::layout::contiguous::Run;
 use crate::layout::disjoint::Disjoint;
-use crate::layout::execute::{Linear, Memory, Transfer};
+use crate::layout::execute::{Identity, Linear, Memory, Transfer};
 use crate::layout::external::{ExternalFile, Opener, Pieces};
 use crate::metadata::Metadata;
 use crate::space::{Part, PartAxis};
@@ -57,6 +57,8 @@ pub(crate) enum Layout<'a> {
         pipeline: &'a FilterPipeline,
         /// Whether chunks that the extent cuts are stored without the filters.
         edge_unfiltered: bool,
+        /// Lets the chunk a thread decoded last serve its next read; none while chunks may change in place.
+        reuse: Option<Identity>,
     },
 }
 
@@ -144,9 +146,9 @@ impl Elements<'_> {
                 contiguous::check(dims, element, pieces.size())?;
                 Run { stored: &pieces, start: 0, dims, element }.read(output, range, transfer)
             }
-            Layout::Chunked { grid, index: Some(index), pipeline, edge_unfiltered } => {
+            Layout::Chunked { grid, index: Some(index), pipeline, edge_unfiltered, reuse } => {
                 let chunks =
-                    Chunks { metadata, linear, grid, index, pipeline, edge_unfiltered, element, fill };
+                    Chunks { metadata, linear, grid, index, pipeline, edge_unfiltered, reuse, element, fill };
                 chunks.read(output, range, transfer)
             }
             Layout::Contiguous { address: None, .. } | Layout::Chunked { index: None, .. } => {

@@ -5,7 +5,7 @@ use crate::error::{ErrorKind, Result};
 use crate::filter::{Filter, FilterPipeline};
 use crate::format::bytes::{Address, Widths};
 use crate::index::{ChunkGrid, ChunkIndex, StoredChunk};
-use crate::layout::execute::Memory;
+use crate::layout::execute::{Identity, Memory};
 use crate::layout::external::{ExternalFile, Opener};
 use crate::layout::{Elements, Layout, read};
 use crate::metadata::Metadata;
@@ -114,6 +114,7 @@ struct Chunked {
     metadata: Metadata,
     grid: ChunkGrid,
     index: Chunks,
+    identity: Identity,
     pipeline: FilterPipeline,
     /// What a read of everything gives.
     expected: Vec<u16>,
@@ -161,7 +162,7 @@ impl Chunked {
         }
         let max = dims.iter().copied().map(Some).collect();
         let grid = ChunkGrid { dims: dims.to_vec(), max, chunk: chunk.to_vec(), element_size: 2 };
-        Self { metadata: metadata(file), grid, index, pipeline, expected }
+        Self { metadata: metadata(file), grid, index, identity: Identity::fresh(), pipeline, expected }
     }
 
     fn elements<'a>(&'a self, fill: &'a [u8]) -> Elements<'a> {
@@ -170,6 +171,7 @@ impl Chunked {
             index: Some(&self.index),
             pipeline: &self.pipeline,
             edge_unfiltered: false,
+            reuse: Some(self.identity),
         };
         Elements { metadata: &self.metadata, layout, dims: &self.grid.dims, element: 2, fill }
     }
@@ -383,4 +385,35 @@ fn a_chunk_that_cannot_be_what_it_claims_is_refused_before_it_is_decoded() {
     chunked.grid.chunk = vec![5];
     let error = read_values(&chunked.elements(&fill), &whole(&[4]), &[4], false).unwrap_err();
     assert!(error.to_string().contains("8 bytes, its elements have 10"), "{error}");
+}
+
+#[test]
+fn a_chunk_that_was_decoded_last_serves_the_next_read_of_the_same_dataset_only() {
+    let fill = FILL.to_le_bytes();
+    let dims = [8, 8];
+    let one = Chunked::new(&dims, &[8, 8], true, 0, 0);
+    let mut other = Chunked::new(&dims, &[8, 8], true, 0, 0);
+    other.pipeline.filters[0].client = vec![9];
+    let row = |at: u64| vec![part(&[vec![(at, 1, 1)], vec![(0, 1, 8)]], &[0, 0], false)];
+    for at in 0..8 {
+        let expected = model(&row(at), &one.expected, &dims, &[1, 8], 0);
+        assert_eq!(read_values(&one.elements(&fill), &row(at), &[1, 8], false).unwrap(), expected);
+    }
+    // The stored bytes are gone, but the chunk is still known to this thread.
+    let gone = Chunked { metadata: metadata(vec![0; 4096]), ..one };
+    assert!(read_values(&gone.elements(&fill), &row(3), &[1, 8], true).is_ok());
+    assert!(read_values(&other.elements(&fill), &row(3), &[1, 8], true).is_ok());
+    assert!(read_values(&gone.elements(&fill), &row(3), &[1, 8], true).is_err());
+}
+
+#[test]
+fn edge_chunks_may_be_stored_without_the_filters() {
+    let mut chunked = Chunked::new(&[6], &[4], false, 0, 0);
+    chunked.pipeline.filters.push(Filter { id: 1, name: None, optional: false, client: vec![1] });
+    let first = chunked.index.0.get_mut(&vec![0]).unwrap();
+    first.filter_mask = 1;
+    let mut stored = chunked.elements(&[]);
+    let Layout::Chunked { edge_unfiltered, .. } = &mut stored.layout else { unreachable!() };
+    *edge_unfiltered = true;
+    assert_eq!(read_values(&stored, &whole(&[6]), &[6], false).unwrap(), chunked.expected);
 }
