@@ -84,6 +84,16 @@ pub(crate) fn values(dataset: &Dataset, selection: &Selection) -> Result<Vec<Val
         .collect()
 }
 
+/// How many elements of `selection` no source has.
+pub(crate) fn uncovered(dataset: &Dataset, selection: &Selection) -> Result<u64> {
+    let Some((plan, place_dims)) = plan(dataset, selection)? else { return Ok(0) };
+    let count = crate::error::to_usize(space::product(place_dims.iter().copied())?)?;
+    let filled: Vec<bool> = plan.steps().flat_map(Step::kinds).collect();
+    let is_filled =
+        |owner: &&u32| usize::try_from(**owner).ok().and_then(|owner| filled.get(owner)) == Some(&true);
+    Ok(plan.owners(&place_dims, count)?.iter().filter(is_filled).count() as u64)
+}
+
 /// The mappings of a virtual dataset, decoded once for each file.
 pub(crate) fn virtual_layout(file: &FileState, state: &DatasetState) -> Result<Arc<VirtualLayout>> {
     match &state.elements {
@@ -222,6 +232,11 @@ impl Target<'_> {
 }
 
 impl Step {
+    /// For each work, whether it is a fill.
+    fn kinds(&self) -> impl Iterator<Item = bool> {
+        self.fills.iter().map(|_| true).chain(self.reads.iter().map(|_| false))
+    }
+
     fn fill(&self, place_dims: &[u64], memory: &Datatype, zeroed: bool, out: &mut [u8]) -> Result<()> {
         for work in &self.fills {
             let state = &work.source.state;

@@ -1,0 +1,188 @@
+//! What is wrong with the sources of a virtual dataset, and what a read of it lacks.
+
+use crate::dataset::Dataset;
+use crate::datatype::{Conversion, Datatype};
+use crate::error::{Place, Result};
+use crate::read;
+use crate::sources::{OpenSource, find_file, open_dataset, paths};
+use crate::space::{self, Extent, Selection};
+use crate::vds::mapping::VirtualMapping;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// How one mapping of a virtual dataset stands.
+#[derive(Clone, Debug)]
+pub struct MappingStatus {
+    /// Position in the list of mappings.
+    pub mapping: usize,
+    /// The source file as stored, numbers of blocks put in.
+    pub file: String,
+    /// The path of the source dataset.
+    pub path: String,
+    /// Where the file was looked for, in this order.
+    pub tried: Vec<PathBuf>,
+    /// Where the file is.
+    pub found: Option<PathBuf>,
+    /// What keeps the mapping from being read in full.
+    pub problem: Option<Problem>,
+}
+
+/// What is wrong with a source.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub enum Problem {
+    /// There is no such file.
+    MissingFile,
+    /// The file has no such dataset.
+    MissingDataset,
+    /// It exists but cannot be read; the message says why.
+    Unreadable(String),
+    /// Some mapped elements are outside of the source.
+    TooShort {
+        /// The least size that holds everything mapped, where that is known.
+        needed: Vec<u64>,
+        /// The size of the source.
+        has: Vec<u64>,
+    },
+    /// The number of axes is another than the mapping says.
+    Rank {
+        /// Axes the mapping selects from.
+        needed: usize,
+        /// Axes of the source.
+        has: usize,
+    },
+    /// Elements of the source cannot become elements of the virtual dataset.
+    Datatype {
+        /// The datatype of the source.
+        source: Box<Datatype>,
+        /// The datatype of the virtual dataset.
+        wanted: Box<Datatype>,
+    },
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::MissingFile => f.write_str("the file does not exist"),
+            Self::MissingDataset => f.write_str("the file has no such dataset"),
+            Self::Unreadable(why) => write!(f, "cannot be read: {why}"),
+            Self::TooShort { needed, has } => {
+                write!(f, "too short: {needed:?} is mapped, the source has {has:?}")
+            }
+            Self::Rank { needed, has } => {
+                write!(f, "the mapping selects from {needed} axes, the source has {has}")
+            }
+            Self::Datatype { source, wanted } => write!(f, "wrong type: {source} cannot become {wanted}"),
+        }
+    }
+}
+
+/// What of a selection has no source.
+#[derive(Clone, Debug, Default)]
+pub struct Gaps {
+    /// Selected elements that read as the fill value because no source has them.
+    pub elements: u64,
+    /// The mappings the selection meets that have a problem.
+    pub mappings: Vec<MappingStatus>,
+}
+
+/// File and path of a source.
+type Name = (Arc<[u8]>, Arc<[u8]>);
+/// Where the file is, and the source in it.
+type Opened = (Option<PathBuf>, Result<Option<OpenSource>, String>);
+
+impl Dataset {
+    /// How each mapping of a virtual dataset stands; numbered sources one by one, as far as the
+    /// stored extent goes. Empty for any other dataset.
+    ///
+    /// # Errors
+    /// `Malformed` when the list of mappings is broken.
+    pub fn mapping_status(&self) -> Result<Vec<MappingStatus>> {
+        self.status_of(&Selection::All)
+    }
+
+    /// What of `selection` has no source, and why.
+    ///
+    /// # Errors
+    /// `Malformed` when the list of mappings is broken; as a read of `selection` would fail.
+    pub fn gaps(&self, selection: &Selection) -> Result<Gaps> {
+        let mut mappings = self.status_of(selection)?;
+        mappings.retain(|status| status.problem.is_some());
+        let elements = read::uncovered(self, selection).at(|| self.place())?;
+        Ok(Gaps { elements, mappings })
+    }
+
+    fn status_of(&self, selection: &Selection) -> Result<Vec<MappingStatus>> {
+        let Some(layout) = self.virtual_layout()? else { return Ok(Vec::new()) };
+        if *self.extent() == Extent::Null {
+            return Ok(Vec::new());
+        }
+        let parts = space::parts(selection, self.shape()).at(|| self.place())?;
+        let mut met = layout.meeting(&parts).at(|| self.place())?;
+        met.dedup_by_key(|met| (met.mapping, met.block));
+        let mut opened: HashMap<Name, Opened> = HashMap::new();
+        let mut all = Vec::with_capacity(met.len());
+        for met in met {
+            let Some(mapping) = layout.mappings().get(met.mapping) else { continue };
+            let (file, path) = mapping.names(met.block);
+            let source =
+                opened.entry((file, path)).or_insert_with_key(|(file, path)| self.open_source(file, path));
+            let (file, path) = mapping.names(met.block);
+            all.push(MappingStatus {
+                mapping: met.mapping,
+                file: String::from_utf8_lossy(&file).into_owned(),
+                path: String::from_utf8_lossy(&path).into_owned(),
+                tried: if &*file == b"." { Vec::new() } else { paths(&self.file, &file) },
+                found: source.0.clone(),
+                problem: self.problem(mapping, met.block, source).at(|| self.place())?,
+            });
+        }
+        Ok(all)
+    }
+
+    fn open_source(&self, file: &[u8], path: &[u8]) -> Opened {
+        match find_file(&self.file, file) {
+            Ok(Some((file, found))) => {
+                (Some(found), open_dataset(&file, path).map_err(|error| error.to_string()))
+            }
+            Ok(None) => (None, Ok(None)),
+            Err(error) => (None, Err(error.to_string())),
+        }
+    }
+
+    fn problem(
+        &self,
+        mapping: &VirtualMapping,
+        block: Option<u64>,
+        opened: &Opened,
+    ) -> Result<Option<Problem>> {
+        let source = match opened {
+            (_, Err(why)) => return Ok(Some(Problem::Unreadable(why.clone()))),
+            (None, Ok(_)) => return Ok(Some(Problem::MissingFile)),
+            (Some(_), Ok(None)) => return Ok(Some(Problem::MissingDataset)),
+            (Some(_), Ok(Some(source))) => source,
+        };
+        let selection = mapping.source_selection();
+        let has = source.state.extent.dims();
+        if let Some(rank) = selection.rank().filter(|rank| *rank != has.len()) {
+            return Ok(Some(Problem::Rank { needed: rank, has: has.len() }));
+        }
+        let datatype = &source.state.datatype;
+        if Conversion::plan(datatype, self.datatype()).is_err() {
+            let (source, wanted) = (Box::new(datatype.clone()), Box::new(self.datatype().clone()));
+            return Ok(Some(Problem::Datatype { source, wanted }));
+        }
+        let needed = match selection.bounds(has)? {
+            Some((_, last)) => last.iter().map(|last| last.saturating_add(1)).collect(),
+            None => Vec::new(),
+        };
+        let outside = needed.iter().zip(has).any(|(needed, has)| needed > has);
+        let wanted = mapping.virtual_block(block)?.count(self.shape())?;
+        let short = *selection == Selection::All && wanted > source.state.extent.count()?;
+        if short {
+            return Ok(Some(Problem::TooShort { needed: vec![wanted], has: has.to_vec() }));
+        }
+        Ok(outside.then(|| Problem::TooShort { needed, has: has.to_vec() }))
+    }
+}
