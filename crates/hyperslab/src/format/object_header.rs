@@ -55,6 +55,12 @@ impl RawMessage {
         self.flags & 0x02 != 0
     }
 
+    /// Whether a program that did not know the type has changed the object since the message was written,
+    /// so that what it says no longer counts.
+    pub(crate) fn is_outdated(&self) -> bool {
+        self.flags & 0x20 != 0
+    }
+
     /// Whether a reader that does not know the type must give up.
     pub(crate) fn fails_if_unknown(&self) -> bool {
         self.flags & 0x80 != 0

@@ -83,6 +83,7 @@ impl Header {
             match message.kind {
                 kind::TIME_OLD => check_time(&mut cursor, true).at(|| "modification time message")?,
                 kind::TIME => check_time(&mut cursor, false).at(|| "modification time message")?,
+                kind::FILE_SPACE_INFO if message.is_outdated() => {}
                 kind::FILE_SPACE_INFO => check_file_space(&mut cursor).at(|| "file space info message")?,
                 _ => {}
             }
