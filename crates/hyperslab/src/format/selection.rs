@@ -89,6 +89,9 @@ impl StoredSelection {
         let few = blocks.is_some_and(|blocks| blocks <= 3) && selection.unlimited_axis().is_none();
         let bounds = if few { selection.bounds(&[])? } else { None };
         if bounds.is_some_and(|(_, last)| last.iter().all(|last| u32::try_from(*last).is_ok())) {
+            if blocks == Some(1) {
+                return Ok(Self { selection, form: Form::BlockList });
+            }
             let blocks = Hyperslab::Regular(axes).to_blocks(&[])?;
             return Ok(Self { selection: from_blocks(blocks), form: Form::BlockList });
         }

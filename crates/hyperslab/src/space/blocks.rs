@@ -58,6 +58,12 @@ impl Blocks {
         Ok(Self { rank, boxes: united })
     }
 
+    /// A single box, which is not empty.
+    pub(crate) fn single(first: impl Iterator<Item = u64>, last: impl Iterator<Item = u64>) -> Self {
+        let boxes: Vec<u64> = first.chain(last).collect();
+        Self { rank: boxes.len() / 2, boxes }
+    }
+
     /// How many axes.
     #[must_use]
     pub fn rank(&self) -> usize {

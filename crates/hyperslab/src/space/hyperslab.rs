@@ -74,6 +74,13 @@ impl AxisSlab {
         Ok(Axis::steps(self.start, self.stride, block, slices))
     }
 
+    /// The first and the last coordinate of a single block.
+    fn side(&self) -> Option<(u64, u64)> {
+        let more = self.block.filter(|_| self.count == Some(1))?.checked_sub(1)?;
+        let last = self.start.checked_add(more).filter(|last| *last < u64::MAX)?;
+        Some((self.start, last))
+    }
+
     fn check(&self) -> Result<()> {
         if self.stride == 0 {
             return Err(Error::usage(format!("selection {self} has stride 0, at least 1 expected")));
@@ -144,6 +151,23 @@ impl Hyperslab {
         Ok(Self::Regular(axes))
     }
 
+    /// How many elements; an unlimited axis ends at `dims`.
+    pub(crate) fn count(&self, dims: &[u64]) -> Result<u64> {
+        let axes = match self {
+            Self::Blocks(blocks) => return blocks.count(),
+            Self::Regular(axes) => axes,
+        };
+        let (mut count, mut empty) = (Some(1_u64), false);
+        for (number, axis) in axes.iter().enumerate() {
+            let slices = axis.slices(dims.get(number).copied().unwrap_or(0))?;
+            empty |= slices == 0;
+            count = count.and_then(|count| count.checked_mul(slices));
+        }
+        count
+            .or_else(|| empty.then_some(0))
+            .ok_or_else(|| Error::limit("the hyperslab selects more elements than fit 64 bits"))
+    }
+
     /// How many axes.
     #[must_use]
     pub fn rank(&self) -> usize {
@@ -171,6 +195,9 @@ impl Hyperslab {
             Self::Blocks(blocks) => return Ok(blocks.clone()),
             Self::Regular(axes) => axes,
         };
+        if let Some(sides) = axes.iter().map(AxisSlab::side).collect::<Option<Vec<_>>>() {
+            return Ok(Blocks::single(sides.iter().map(|side| side.0), sides.iter().map(|side| side.1)));
+        }
         let mut boxes: Vec<(Vec<u64>, Vec<u64>)> = vec![(Vec::new(), Vec::new())];
         for (number, slab) in axes.iter().enumerate() {
             let runs = runs(&slab.axis(slab.slices(dims.get(number).copied().unwrap_or(0))?)?, boxes.len())?;

@@ -84,8 +84,7 @@ impl Selection {
             Self::All => product(dims.iter().copied()),
             Self::None => Ok(0),
             Self::Points(points) => Ok(points.len() as u64),
-            Self::Hyperslab(Hyperslab::Blocks(blocks)) => blocks.count(),
-            Self::Hyperslab(Hyperslab::Regular(axes)) => product(lengths(axes, dims)?.iter().copied()),
+            Self::Hyperslab(slab) => slab.count(dims),
         }
     }
 
