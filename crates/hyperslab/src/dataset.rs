@@ -15,8 +15,10 @@ use crate::layout::fresh;
 use crate::object::Objects;
 use crate::object::header::Header;
 use crate::read::{self, Target};
+use crate::sources::{Chain, FileSources};
 use crate::space::{Extent, Selection, product};
 use crate::stored;
+use crate::vds::extent::resolve;
 use crate::vds::layout::VirtualLayout;
 use ndarray::{ArrayD, IxDyn};
 use std::borrow::Cow;
@@ -40,12 +42,13 @@ pub(crate) struct DatasetState {
 pub(crate) enum Elements {
     /// In this file, or in raw files beside it.
     Stored(stored::Stored),
-    /// In other datasets; the global heap object that lists them, if there are any.
-    Virtual(Option<(Address, u32)>),
+    /// In other datasets, at the size they had when this one was opened.
+    Virtual(Arc<VirtualLayout>),
 }
 
 impl DatasetState {
-    pub(crate) fn open(file: &Arc<FileState>, header: &Header) -> Result<Self> {
+    /// `chain` has the virtual datasets this one is a source of.
+    pub(crate) fn open(file: &Arc<FileState>, header: &Header, chain: Option<&Chain<'_>>) -> Result<Self> {
         let objects = &file.objects;
         let extent = objects
             .decoded(header, kind::DATASPACE, Extent::read)
@@ -66,7 +69,10 @@ impl DatasetState {
             .decoded(header, kind::EXTERNAL_FILES, ExternalFiles::read)
             .at(|| "external files message")?;
         let elements = match layout {
-            DataLayout::Virtual { collection, index } => Elements::Virtual(collection.map(|at| (at, index))),
+            DataLayout::Virtual { collection, index } => {
+                let heap = collection.map(|at| (at, index));
+                Elements::Virtual(virtual_layout(file, header.address, heap, &extent, chain)?)
+            }
             layout => {
                 let shape = stored::Shape {
                     extent: &extent,
@@ -76,7 +82,39 @@ impl DatasetState {
                 Elements::Stored(stored::Stored::open(file, layout, external, &shape)?)
             }
         };
+        let extent = match &elements {
+            Elements::Virtual(layout) => layout.extent().clone(),
+            Elements::Stored(_) => extent,
+        };
         Ok(Self { header: header.clone(), extent, datatype, pipeline, elements, fill: one, fill_value })
+    }
+
+    /// Whether the extent depends on other datasets.
+    pub(crate) fn follows_sources(&self) -> bool {
+        matches!(&self.elements, Elements::Virtual(layout) if layout.is_unlimited())
+    }
+}
+
+/// The mappings a global heap object lists, at the size their sources give them.
+fn virtual_layout(
+    file: &Arc<FileState>,
+    header: Address,
+    heap: Option<(Address, u32)>,
+    extent: &Extent,
+    chain: Option<&Chain<'_>>,
+) -> Result<Arc<VirtualLayout>> {
+    let Some((address, index)) = heap else { return Ok(Arc::new(VirtualLayout::of(extent.clone()))) };
+    let stored = file.virtual_layout(header, || {
+        let block = file.objects.global_heap.get(file.metadata(), address, index)?;
+        VirtualLayout::decode(&block, file.metadata().widths(), extent).at(|| "virtual dataset block")
+    })?;
+    if !stored.is_unlimited() {
+        return Ok(stored);
+    }
+    let chain = Chain::enter(file, header, chain)?;
+    match resolve(&stored, &FileSources { file, chain: Some(&chain) })? {
+        Some(resolved) => Ok(Arc::new(stored.resolved(resolved))),
+        None => Ok(stored),
     }
 }
 
@@ -196,9 +234,7 @@ impl Dataset {
     pub fn virtual_layout(&self) -> Result<Option<Arc<VirtualLayout>>> {
         match &self.state.elements {
             Elements::Stored(_) => Ok(None),
-            Elements::Virtual(_) => {
-                read::virtual_layout(&self.file, &self.state).map(Some).at(|| self.place())
-            }
+            Elements::Virtual(_) => read::virtual_layout(&self.state).map(Some).at(|| self.place()),
         }
     }
 

@@ -89,7 +89,7 @@ impl Object {
     pub(crate) fn open(file: &Arc<FileState>, address: Address, path: &[u8]) -> Result<Self> {
         let header = Header::load(file.metadata(), address)?;
         if header.first(kind::DATASPACE).is_some() && header.first(kind::DATATYPE).is_some() {
-            let state = Arc::new(DatasetState::open(file, &header)?);
+            let state = Arc::new(DatasetState::open(file, &header, None)?);
             return Ok(Self::Dataset(Dataset::new(Arc::clone(file), state, path)));
         }
         let node = Node { file: Arc::clone(file), path: path.to_vec(), header: Arc::new(header) };

@@ -94,16 +94,11 @@ pub(crate) fn uncovered(dataset: &Dataset, selection: &Selection) -> Result<u64>
     Ok(plan.owners(&place_dims, count)?.iter().filter(is_filled).count() as u64)
 }
 
-/// The mappings of a virtual dataset, decoded once for each file.
-pub(crate) fn virtual_layout(file: &FileState, state: &DatasetState) -> Result<Arc<VirtualLayout>> {
+/// The mappings of a virtual dataset, at the size the read sees.
+pub(crate) fn virtual_layout(state: &DatasetState) -> Result<Arc<VirtualLayout>> {
     match &state.elements {
         Elements::Stored(_) => Err(Error::usage("is not a virtual dataset")),
-        Elements::Virtual(None) => Ok(Arc::new(VirtualLayout::of(state.extent.clone()))),
-        Elements::Virtual(Some((address, index))) => file.virtual_layout(state.header.address, || {
-            let block = file.objects.global_heap.get(file.metadata(), *address, *index)?;
-            VirtualLayout::decode(&block, file.metadata().widths(), &state.extent)
-                .at(|| "virtual dataset block")
-        }),
+        Elements::Virtual(layout) => Ok(Arc::clone(layout)),
     }
 }
 
@@ -135,9 +130,9 @@ impl Plan {
             self.step.reads.push(Work { source, parts });
             return Ok(());
         }
-        let chain = Chain::enter(&source, chain)?;
-        let layout = virtual_layout(&source.file, &source.state)?;
-        let sources = FileSources { file: &source.file };
+        let chain = Chain::enter(&source.file, source.state.header.address, chain)?;
+        let layout = virtual_layout(&source.state)?;
+        let sources = FileSources { file: &source.file, chain: Some(&chain) };
         let found = gather(&layout, &parts, &sources)?;
         if !found.complete {
             self.step.fills.push(Work { source: source.clone(), parts });

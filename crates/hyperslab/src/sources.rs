@@ -3,6 +3,7 @@
 use crate::dataset::DatasetState;
 use crate::error::{Error, Place, Result};
 use crate::file::FileState;
+use crate::format::bytes::Address;
 use crate::format::object_header::kind;
 use crate::group::{find_header, place};
 use crate::layout::pool;
@@ -37,30 +38,31 @@ pub(crate) struct Chain<'a> {
     parent: Option<&'a Self>,
     depth: usize,
     file: Arc<FileState>,
-    address: u64,
+    address: Address,
 }
 
 impl<'a> Chain<'a> {
-    pub(crate) fn enter(source: &OpenSource, parent: Option<&'a Self>) -> Result<Self> {
-        let address = source.state.header.address.0;
+    pub(crate) fn enter(file: &Arc<FileState>, address: Address, parent: Option<&'a Self>) -> Result<Self> {
         let depth = parent.map_or(1, |parent| parent.depth + 1);
         if depth > MOST_NESTED {
             return Err(Error::limit(format!("virtual datasets are nested more than {MOST_NESTED} deep")));
         }
         let mut above = parent;
         while let Some(chain) = above {
-            if chain.address == address && Arc::ptr_eq(&chain.file, &source.file) {
+            if chain.address == address && Arc::ptr_eq(&chain.file, file) {
                 return Err(Error::malformed("the virtual dataset is, in the end, a source of itself"));
             }
             above = chain.parent;
         }
-        Ok(Self { parent, depth, file: Arc::clone(&source.file), address })
+        Ok(Self { parent, depth, file: Arc::clone(file), address })
     }
 }
 
 /// Opens the sources of the virtual datasets of one file.
 pub(crate) struct FileSources<'a> {
     pub(crate) file: &'a Arc<FileState>,
+    /// The virtual datasets on the way here.
+    pub(crate) chain: Option<&'a Chain<'a>>,
 }
 
 impl Sources for FileSources<'_> {
@@ -102,7 +104,7 @@ impl FileSources<'_> {
             let source = match found {
                 Ok(Some(found)) => {
                     file = Some(Arc::clone(&found));
-                    open_dataset(&found, &name.path).at(|| place(&found, &name.path))
+                    open_dataset(&found, &name.path, self.chain).at(|| place(&found, &name.path))
                 }
                 Ok(None) => Ok(None),
                 Err(error) => Err(error),
@@ -133,7 +135,11 @@ pub(crate) fn find_file(file: &Arc<FileState>, name: &[u8]) -> Result<Option<(Ar
 }
 
 /// The dataset at `path`; `None` when a name on the way is missing.
-pub(crate) fn open_dataset(file: &Arc<FileState>, path: &[u8]) -> Result<Option<OpenSource>> {
+pub(crate) fn open_dataset(
+    file: &Arc<FileState>,
+    path: &[u8],
+    chain: Option<&Chain<'_>>,
+) -> Result<Option<OpenSource>> {
     if let Some(state) = file.kept_dataset(path) {
         return Ok(Some(OpenSource { file: Arc::clone(file), state, path: path.into() }));
     }
@@ -141,11 +147,11 @@ pub(crate) fn open_dataset(file: &Arc<FileState>, path: &[u8]) -> Result<Option<
     if header.first(kind::DATASPACE).is_none() {
         return Err(Error::usage("is not a dataset"));
     }
-    let state = Arc::new(DatasetState::open(&owner, &header)?);
+    let state = Arc::new(DatasetState::open(&owner, &header, chain)?);
     if state.extent == Extent::Null {
         return Err(Error::usage("has a null dataspace, so it is no source"));
     }
-    if Arc::ptr_eq(&owner, file) {
+    if Arc::ptr_eq(&owner, file) && !state.follows_sources() {
         file.keep_dataset(path, &state);
     }
     Ok(Some(OpenSource { file: owner, state, path: path.into() }))

@@ -144,7 +144,7 @@ impl Dataset {
     fn open_source(&self, file: &[u8], path: &[u8]) -> Opened {
         match find_file(&self.file, file) {
             Ok(Some((file, found))) => {
-                (Some(found), open_dataset(&file, path).map_err(|error| error.to_string()))
+                (Some(found), open_dataset(&file, path, None).map_err(|error| error.to_string()))
             }
             Ok(None) => (None, Ok(None)),
             Err(error) => (None, Err(error.to_string())),

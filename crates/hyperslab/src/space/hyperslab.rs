@@ -63,6 +63,14 @@ impl AxisSlab {
         }
     }
 
+    /// The least length of an axis that holds the first `slices` coordinates.
+    pub(crate) fn length_holding(&self, slices: u64) -> u64 {
+        let Some(last) = slices.checked_sub(1) else { return 0 };
+        let block = self.block.unwrap_or(slices).max(1);
+        let start = (last / block).saturating_mul(self.stride).saturating_add(self.start);
+        start.saturating_add(last % block).saturating_add(1)
+    }
+
     /// The first `slices` coordinates.
     pub(crate) fn axis(&self, slices: u64) -> Result<Axis> {
         let block = self.block.unwrap_or(slices).max(1);

@@ -1,5 +1,6 @@
 //! [`VirtualLayout`]: the mappings of a virtual dataset, and finding those a request meets.
 
+use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Place, Result};
@@ -7,6 +8,7 @@ use crate::format::bytes::{Cursor, Sink, Widths, Wire};
 use crate::format::selection::Oldest;
 use crate::format::virtual_block::VirtualBlock;
 use crate::space::{Extent, Hyperslab, Part, PartAxis, Selection};
+use crate::vds::extent::Resolved;
 use crate::vds::interval::Index;
 use crate::vds::mapping::VirtualMapping;
 
@@ -30,6 +32,8 @@ pub struct VirtualLayout {
     extent: Extent,
     mappings: Vec<VirtualMapping>,
     index: OnceLock<Index>,
+    /// How many numbered sources a mapping has, once they were counted.
+    found: HashMap<usize, u64>,
 }
 
 /// A dataset in some file, or a selection of one, to be part of a virtual dataset.
@@ -79,7 +83,7 @@ impl VirtualLayout {
     /// Of a dataset with this extent, without mappings yet.
     #[must_use]
     pub fn of(extent: Extent) -> Self {
-        Self { extent, mappings: Vec::new(), index: OnceLock::new() }
+        Self { extent, mappings: Vec::new(), index: OnceLock::new(), found: HashMap::new() }
     }
 
     /// Says that the elements of `selection` are those of `source`, in row-major order of both.
@@ -128,6 +132,17 @@ impl VirtualLayout {
         &self.extent
     }
 
+    /// Whether any mapping goes on as long as its source does.
+    pub(crate) fn is_unlimited(&self) -> bool {
+        self.mappings.iter().any(|mapping| mapping.virtual_selection.unlimited_axis().is_some())
+    }
+
+    /// The same mappings at the size their sources give them.
+    pub(crate) fn resolved(&self, resolved: Resolved) -> Self {
+        let Resolved { extent, found } = resolved;
+        Self { extent, mappings: self.mappings.clone(), index: OnceLock::new(), found }
+    }
+
     /// From the bytes of a global heap object; the extent is the dataset's.
     pub(crate) fn decode(bytes: &[u8], widths: Widths, extent: &Extent) -> Result<Self> {
         let block = VirtualBlock::read(&mut Cursor::new(bytes, widths))?;
@@ -153,7 +168,7 @@ impl VirtualLayout {
             check().map_err(|error| Error::malformed(error.to_string()).at(format!("mapping {number}")))?;
             mappings.push(mapping);
         }
-        Ok(Self { extent: extent.clone(), mappings, index: OnceLock::new() })
+        Ok(Self { extent: extent.clone(), mappings, index: OnceLock::new(), found: HashMap::new() })
     }
 
     /// The bytes of a global heap object, readable since HDF5 1.10; `None` without mappings.
@@ -212,10 +227,12 @@ impl VirtualLayout {
         };
         let reach = slab.start.saturating_add(slab.block.unwrap_or(1));
         let lowest = low.saturating_add(1).saturating_sub(reach).div_ceil(slab.stride.max(1));
+        let count = self.found.get(&met.mapping).map_or_else(|| highest.saturating_add(1), |found| *found);
+        let highest = highest.saturating_add(1).min(count);
         if highest.saturating_sub(lowest) > MAX_BLOCKS {
             return Err(Error::limit(format!("a request touches more than {MAX_BLOCKS} numbered sources")));
         }
-        all.extend((lowest..=highest).map(|block| Met { block: Some(block), ..met }));
+        all.extend((lowest..highest).map(|block| Met { block: Some(block), ..met }));
         Ok(())
     }
 
