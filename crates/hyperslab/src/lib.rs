@@ -45,3 +45,7 @@ pub use space::{AxisSlab, Blocks, Extent, Hyperslab, Points, Selection};
 pub use status::{Gaps, MappingStatus, Problem};
 pub use vds::layout::{VirtualLayout, VirtualSource};
 pub use vds::mapping::VirtualMapping;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;
