@@ -55,6 +55,14 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     let (pixels, sum) = seen.fold((0_u64, 0_u64), |(count, sum), value| (count + 1, sum + u64::from(*value)));
     output.line(format!("  read      {} elements, {pixels} from modules, {sum} photons", frames.len()))?;
 
+    let gaps = data.gaps(&hyperslab::Selection::All)?;
+    output.line(format!("  gaps      {} elements have no source and read as {FILL}", gaps.elements))?;
+    for status in &gaps.mappings {
+        if let Some(problem) = &status.problem {
+            output.line(format!("            mapping {}, {}: {problem}", status.mapping, status.file))?;
+        }
+    }
+
     let (heat, mosaic) = (directory.join("frame_8.png"), directory.join("mappings.png"));
     draw(&data, &Slice::parse("8", data.shape())?)?.save(&heat)?;
     picture(&data)?.save(&mosaic)?;

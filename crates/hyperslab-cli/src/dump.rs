@@ -6,8 +6,8 @@ use crate::packed::packed;
 use crate::slabs::{Slabs, selection};
 use crate::token::{References, digits, flatten, pack, token};
 use hyperslab::{
-    Attribute, Dataset, Error, ErrorKind, Extent, File, Group, Link, LinkKind, Object, Selection,
-    Value as Element,
+    Attribute, Dataset, Error, ErrorKind, Extent, File, Group, Link, LinkKind, Object, ReferenceKind,
+    Selection, Value as Element,
 };
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -22,6 +22,9 @@ const MOST_OBJECTS: usize = 50_000;
 /// Regions of regions that are followed, and elements of all regions together.
 const DEEPEST: u32 = 6;
 const MOST_IN_REGIONS: u64 = 4 << 20;
+/// Soft and external links of a group that are followed, and circles that are found, before the rest is believed.
+const MOST_FOLLOWED: usize = 256;
+const MOST_CIRCLES: usize = 8;
 /// Elements of a dataset that are in memory at a time as values.
 const AT_ONCE: u64 = 1 << 15;
 
@@ -94,6 +97,8 @@ struct Dumper {
     truncated: bool,
     /// Elements of regions that may still be read.
     left: Cell<u64>,
+    /// References that lead nowhere.
+    dangling: Cell<u64>,
 }
 
 /// What a path leads to: done, or a dataset that is read once every path is known.
@@ -104,7 +109,13 @@ enum Entry {
 
 impl Dumper {
     fn new(file: File) -> Self {
-        Self { file, first: HashMap::new(), truncated: false, left: Cell::new(MOST_IN_REGIONS) }
+        Self {
+            file,
+            first: HashMap::new(),
+            truncated: false,
+            left: Cell::new(MOST_IN_REGIONS),
+            dangling: Cell::new(0),
+        }
     }
 
     /// The report, and how many things could not be read.
@@ -118,7 +129,7 @@ impl Dumper {
             };
             objects.insert(path, entry);
         }
-        let mut count = Count::default();
+        let mut count = Count { faults: self.dangling.get(), skipped: 0 };
         objects.values().for_each(|object| count.add(object));
         let mut report = json!({
             "format": 1,
@@ -127,6 +138,7 @@ impl Dumper {
             "module": "hyperslab",
             "faults": count.faults,
             "skipped": count.skipped,
+            "dangling": self.dangling.get(),
         });
         if let Some(report) = report.as_object_mut() {
             report.insert("objects".to_owned(), Value::Object(objects));
@@ -154,7 +166,10 @@ impl Dumper {
             };
             let shown: Map<String, Value> =
                 links.iter().map(|link| (text(&link.name), shown(link))).collect();
-            let entry = json!({ "kind": "group", "attrs": attributes, "links": shown });
+            let mut entry = json!({ "kind": "group", "attrs": attributes, "links": shown });
+            if let Some((broken, fields)) = circles(&group, &links).zip(entry.as_object_mut()) {
+                fields.insert("broken".to_owned(), broken);
+            }
             entries.push((path.clone(), Entry::Done(entry)));
             for link in links.iter().filter(|link| matches!(link.kind, LinkKind::Hard { .. })) {
                 let slash = if path.ends_with('/') { "" } else { "/" };
@@ -255,7 +270,7 @@ impl Dumper {
             dataset.shape().iter().fold(1_u128, |count, length| count.saturating_mul(u128::from(*length)));
         let bytes = count.saturating_mul(kind.size().max(1) as u128);
         if bytes > LIMIT {
-            return json!({ "skipped": u64::try_from(bytes).unwrap_or(u64::MAX) });
+            return skipped(dataset, kind, bytes);
         }
         let mut digest = Digested::new(kind, dataset.shape().len());
         let read = if kind.is_text() {
@@ -290,6 +305,39 @@ impl Dumper {
     }
 }
 
+/// A dataset too large to be read; its first and its last element are, to see whether it could be.
+fn skipped(dataset: &Dataset, kind: &Numpy, bytes: u128) -> Value {
+    let Ok(bytes) = u64::try_from(bytes) else {
+        return fails_because("ValueError", "its elements are more than 2^64 bytes");
+    };
+    if kind.size() as u128 > LIMIT {
+        return fails_because("MemoryError", &format!("an element has {} bytes", kind.size()));
+    }
+    for last in [false, true] {
+        let at = |length: &u64| if last { length - 1..*length } else { 0..1 };
+        let corner: Vec<_> = dataset.shape().iter().map(at).collect();
+        if let Err(error) = selection(&corner).and_then(|corner| dataset.read_values(&corner)) {
+            return fails(&error);
+        }
+    }
+    json!({ "skipped": bytes })
+}
+
+/// Soft and external links that lead in a circle; those that lead nowhere are in order.
+fn circles(group: &Group, links: &[Link]) -> Option<Value> {
+    let circle = |link: &Link| match (&link.kind, group.object(&link.name)) {
+        (LinkKind::Soft { .. } | LinkKind::External { .. }, Err(error))
+            if error.kind() == ErrorKind::Limit =>
+        {
+            Some((text(&link.name), fails(&error)))
+        }
+        _ => None,
+    };
+    let soft = links.iter().filter(|link| !matches!(link.kind, LinkKind::Hard { .. }));
+    let broken: Map<String, Value> = soft.take(MOST_FOLLOWED).filter_map(circle).take(MOST_CIRCLES).collect();
+    (!broken.is_empty()).then_some(Value::Object(broken))
+}
+
 enum Visited {
     Group(Group),
     Entry(Entry),
@@ -314,18 +362,33 @@ struct Resolver<'a> {
 impl References for Resolver<'_> {
     fn token(&self, reference: &Element, region: bool) -> String {
         let letter = if region { 'g' } else { 'r' };
-        let found = match referenced(&self.dumper.file, reference) {
-            Ok(Some(found)) => found,
-            Ok(None) => return format!("{letter}-"),
-            Err(_) => return format!("{letter}?"),
+        let nowhere = |path: &str| {
+            self.dumper.dangling.set(self.dumper.dangling.get() + 1);
+            format!("{letter}{path}?")
         };
-        let path = self.dumper.first.get(&found.address).map_or("?", String::as_str);
-        if !region {
+        let Element::Reference(bytes) = reference else { return nowhere("") };
+        if bytes.iter().all(|byte| *byte == 0) {
+            return format!("{letter}-");
+        }
+        let kind = if region { ReferenceKind::Region } else { ReferenceKind::Object };
+        let Ok(Some(found)) = self.dumper.file.referenced(kind, bytes) else {
+            return nowhere("");
+        };
+        let path = self.dumper.first.get(&found.address()).map_or("?", String::as_str);
+        if !region && path != "?" {
             return format!("r{path}");
         }
-        match found.selection.as_ref().and_then(|selection| self.region(&found.object, selection)) {
+        let object = self.dumper.file.dereference(&found);
+        if !region {
+            return if object.is_ok() { "r?".to_owned() } else { nowhere("") };
+        }
+        match object
+            .ok()
+            .zip(found.selection())
+            .and_then(|(object, selection)| self.region(&object, selection))
+        {
             Some(tokens) => format!("g{path}:[{tokens}]"),
-            None => format!("g{path}:?"),
+            None => nowhere(&format!("{path}:")),
         }
     }
 }
@@ -345,9 +408,24 @@ impl Resolver<'_> {
             if !tokens.is_empty() {
                 tokens.push(',');
             }
-            token(&value, &kind, &inner, &mut tokens);
+            region_element(&value, &kind, &inner, &mut tokens);
         }
         Some(tokens)
+    }
+}
+
+/// numpy makes one array of arrays, whose elements then are taken for arrays of one.
+fn region_element(value: &Element, kind: &Numpy, inner: &dyn References, tokens: &mut String) {
+    if !matches!(kind, Numpy::Array { .. }) {
+        return token(value, kind, inner, tokens);
+    }
+    let mut flat = Vec::new();
+    flatten(value, &mut flat);
+    for (index, item) in flat.into_iter().enumerate() {
+        if index > 0 {
+            tokens.push(',');
+        }
+        token(item, kind, inner, tokens);
     }
 }
 
@@ -462,15 +540,4 @@ impl Count {
         }
         fields.values().for_each(|field| self.add(field));
     }
-}
-
-struct Referenced {
-    address: u64,
-    selection: Option<Selection>,
-    object: Object,
-}
-
-#[expect(clippy::unnecessary_wraps, reason = "until the engine follows references")]
-fn referenced(_file: &File, _reference: &Element) -> hyperslab::Result<Option<Referenced>> {
-    Ok(None)
 }

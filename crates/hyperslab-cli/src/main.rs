@@ -16,6 +16,7 @@ mod token;
 mod typed;
 mod values;
 mod vds_build;
+mod vds_check;
 mod vds_ls;
 mod virtuals;
 
@@ -46,6 +47,7 @@ enum Verb {
 enum Vds {
     Build(vds_build::Arguments),
     Ls(vds_ls::Arguments),
+    Check(vds_check::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -65,6 +67,7 @@ fn run(verb: &Verb, output: &mut Output) -> Outcome {
         Verb::Dump(arguments) => dump::run(arguments, output),
         Verb::Vds(Vds::Build(arguments)) => vds_build::run(arguments, output),
         Verb::Vds(Vds::Ls(arguments)) => vds_ls::run(arguments, output),
+        Verb::Vds(Vds::Check(arguments)) => vds_check::run(arguments, output),
         Verb::Demo(arguments) => demo::run(arguments, output),
     }
 }

@@ -334,17 +334,17 @@ fn map(layout: &mut VirtualLayout, slabs: Vec<AxisSlab>, input: &Input, out: &Pa
 }
 
 /// The name of a source as it is stored: relative to the directory of the virtual dataset's file.
-fn stored_name(file: &Path, out: &Path) -> String {
-    if file.is_absolute() {
-        return percents(&file.to_string_lossy());
-    }
+fn stored_name(given: &Path, out: &Path) -> String {
     let absolute = |path: &Path| {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
         path.canonicalize().unwrap_or_else(|_| tidy(&path))
     };
     let directory =
         out.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-    let (file, directory) = (absolute(file), absolute(directory));
+    let (file, directory) = (absolute(given), absolute(directory));
+    if given.is_absolute() && !file.starts_with(&directory) {
+        return percents(&given.to_string_lossy());
+    }
     let common = file.components().zip(directory.components()).take_while(|(a, b)| a == b).count();
     let up = directory.components().skip(common).map(|_| Component::ParentDir);
     let relative: PathBuf = up.chain(file.components().skip(common)).collect();

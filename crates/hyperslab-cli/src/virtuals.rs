@@ -42,9 +42,9 @@ fn keep(object: Object, found: &mut Vec<Dataset>, queue: &mut VecDeque<Group>) {
 }
 
 /// The mappings of a virtual dataset that cannot be read in full, and why not.
-#[expect(clippy::unnecessary_wraps, reason = "until the engine says")]
-pub(crate) fn problems(_dataset: &Dataset) -> Outcome<Vec<(usize, String)>> {
-    Ok(Vec::new())
+pub(crate) fn problems(dataset: &Dataset) -> Outcome<Vec<(usize, String)>> {
+    let status = dataset.mapping_status()?;
+    Ok(status.into_iter().filter_map(|one| Some((one.mapping, one.problem?.to_string()))).collect())
 }
 
 /// A selection as numpy would write it where it can: `[0:10, 3:64:4]`.

@@ -233,6 +233,22 @@ fn find_signature(pages: &Pages) -> Result<u64> {
     Err(Error::malformed(format!("no HDF5 signature in its {} bytes: this is not an HDF5 file", pages.len())))
 }
 
+/// The block that says how the file's driver lays it out must be in the file.
+///
+/// Spec: II.B "Driver Info".
+fn check_driver(probe: &Metadata, address: Address) -> Result<()> {
+    const HEAD: usize = 16;
+    let head = probe.read(address, HEAD)?;
+    let mut cursor = Cursor::new(&head, Widths::EIGHT);
+    cursor.version(&[0])?;
+    cursor.skip(3)?;
+    let size = cursor.u32()?;
+    if u64::from(size) > probe.end().saturating_sub(address.0).saturating_sub(HEAD as u64) {
+        return Err(Error::malformed(format!("it has {size} bytes at {address}, outside the file")));
+    }
+    Ok(())
+}
+
 fn check_superblock(superblock: &Superblock, probe: &Metadata) -> Result<()> {
     let length = probe.end();
     if superblock.base > probe.base() {
@@ -241,6 +257,9 @@ fn check_superblock(superblock: &Superblock, probe: &Metadata) -> Result<()> {
             superblock.base,
             probe.base()
         )));
+    }
+    if let Some(address) = superblock.driver {
+        check_driver(probe, address).at(|| "driver information")?;
     }
     if let Some(end) = superblock.end_of_file
         && end.0.saturating_sub(superblock.base) > length

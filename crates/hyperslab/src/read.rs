@@ -131,6 +131,7 @@ impl Plan {
             return Ok(());
         }
         let chain = Chain::enter(&source.file, source.state.header.address, chain)?;
+        chain.check_parts(parts.len())?;
         let layout = virtual_layout(&source.state)?;
         let sources = FileSources { file: &source.file, chain: Some(&chain) };
         let found = gather(&layout, &parts, &sources)?;

@@ -14,9 +14,15 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Virtual datasets within virtual datasets.
 const MOST_NESTED: usize = 64;
+/// Virtual datasets of the third level and below that one read may open: a few nested ones that each
+/// read the next twice would otherwise multiply without end.
+const MOST_INNER: usize = 1 << 14;
+/// Parts a read of such a one may fall into, for the same reason.
+const MOST_PARTS: usize = 1 << 16;
 
 /// A dataset that a virtual one reads from, open.
 #[derive(Clone, Debug)]
@@ -37,6 +43,8 @@ impl Source for OpenSource {
 pub(crate) struct Chain<'a> {
     parent: Option<&'a Self>,
     depth: usize,
+    /// Of the whole read.
+    opened: Arc<AtomicUsize>,
     file: Arc<FileState>,
     address: Address,
 }
@@ -47,6 +55,11 @@ impl<'a> Chain<'a> {
         if depth > MOST_NESTED {
             return Err(Error::limit(format!("virtual datasets are nested more than {MOST_NESTED} deep")));
         }
+        let opened = parent.map_or_else(Arc::default, |parent| Arc::clone(&parent.opened));
+        if depth > 2 && opened.fetch_add(1, Ordering::Relaxed) >= MOST_INNER {
+            let message = format!("more than {MOST_INNER} virtual datasets within others are needed");
+            return Err(Error::limit(message));
+        }
         let mut above = parent;
         while let Some(chain) = above {
             if chain.address == address && Arc::ptr_eq(&chain.file, file) {
@@ -54,7 +67,17 @@ impl<'a> Chain<'a> {
             }
             above = chain.parent;
         }
-        Ok(Self { parent, depth, file: Arc::clone(file), address })
+        Ok(Self { parent, depth, opened, file: Arc::clone(file), address })
+    }
+
+    /// Fails when a nested virtual dataset is asked for too many parts.
+    pub(crate) fn check_parts(&self, parts: usize) -> Result<()> {
+        if self.depth > 2 && parts > MOST_PARTS {
+            let message =
+                format!("a read falls into more than {MOST_PARTS} parts of nested virtual datasets");
+            return Err(Error::limit(message));
+        }
+        Ok(())
     }
 }
 

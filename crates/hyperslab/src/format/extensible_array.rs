@@ -91,7 +91,7 @@ impl ExtensibleArrayShape {
         let index_super_blocks = total.and_then(|total| total.checked_sub(direct));
         let page_elements = 1_u64.checked_shl(u32::from(header.page_bits));
         match (index_super_blocks, page_elements) {
-            (Some(index_super_blocks), Some(page_elements)) if bits <= 64 => Ok(Self {
+            (Some(index_super_blocks), Some(page_elements)) if bits <= 64 && page_elements > 1 => Ok(Self {
                 element_size: usize::from(header.element_size),
                 index_elements: u64::from(header.index_elements),
                 page_elements,

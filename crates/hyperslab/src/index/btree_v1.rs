@@ -36,6 +36,7 @@ impl ChunkIndex for Index {
         let Some((leaf, index)) = found else { return Ok(None) };
         match leaf.key(index) {
             Some(key) if compare(key) == Ordering::Equal => Ok(stored(key, leaf.child(index))),
+            Some(key) if !scale(key, &self.chunk, &mut vec![0; rank]) => Err(off_grid(key, &self.chunk)),
             _ => Ok(None),
         }
     }
@@ -85,6 +86,11 @@ struct Chunks<'a> {
     found: &'a mut dyn FnMut(&[u64], StoredChunk) -> Result<()>,
 }
 
+fn off_grid(key: &[u8], chunk: &[u64]) -> Error {
+    let offsets: Vec<u64> = ChunkKey(key).offsets().take(chunk.len()).collect();
+    Error::malformed(format!("B-tree has a chunk at {offsets:?}, which is no multiple of {chunk:?}"))
+}
+
 /// Key as chunk coordinates; false when it is not at the beginning of a chunk.
 fn scale(key: &[u8], chunk: &[u64], coords: &mut [u64]) -> bool {
     let mut exact = true;
@@ -104,11 +110,7 @@ impl Walk for Chunks<'_> {
 
     fn found(&mut self, low: &[u8], child: Option<Address>, _: &[u8]) -> Result<()> {
         if !scale(low, self.chunk, &mut self.low) {
-            return Err(Error::malformed(format!(
-                "B-tree has a chunk at {:?}, which is no multiple of {:?}",
-                ChunkKey(low).offsets().take(self.chunk.len()).collect::<Vec<_>>(),
-                self.chunk
-            )));
+            return Err(off_grid(low, self.chunk));
         }
         match stored(low, child) {
             Some(chunk) if self.wanted.contains(&self.low) => (self.found)(&self.low, chunk),

@@ -33,6 +33,10 @@ impl BTreeV2 {
         let place = || format!("B-tree header at {address}");
         let header: BTreeV2Header = md.load(address, BTreeV2Header::size(md.widths())).at(place)?;
         let shape = BTreeV2Shape::new(&header, md.widths()).at(place)?;
+        if header.root.is_some_and(|root| root.0.saturating_add(shape.node_size as u64) > md.end()) {
+            let message = format!("its root of {} bytes does not fit the file", shape.node_size);
+            return Err(Error::malformed(message).at(place()));
+        }
         // Records do not overlap, so this bounds every walk, whatever the pointers say.
         if header.records.0 > md.end() / (shape.record_size.max(1) as u64) {
             return Err(

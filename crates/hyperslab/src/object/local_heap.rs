@@ -3,7 +3,7 @@
 //! Spec: III.D "Local Heaps".
 
 use crate::error::{Error, Place, Result, to_usize};
-use crate::format::bytes::Address;
+use crate::format::bytes::{Address, Cursor};
 use crate::format::local_heap::LocalHeapHeader;
 use crate::metadata::Metadata;
 
@@ -25,6 +25,7 @@ impl LocalHeap {
             Some(segment) => md.read(segment, to_usize(header.size)?)?,
             None => Vec::new(),
         };
+        check_free(&bytes, header.free, md)?;
         Ok(Self { bytes })
     }
 
@@ -36,4 +37,25 @@ impl LocalHeap {
             Error::malformed(format!("no name at {offset} in a local heap of {} bytes", self.bytes.len()))
         })
     }
+}
+
+/// Fails unless the free blocks, each with the place of the next and its size, lie in the heap one after
+/// the other, and end.
+fn check_free(bytes: &[u8], first: u64, md: &Metadata) -> Result<()> {
+    let none = Cursor::new(&[0xff; 8], md.widths()).length()?;
+    let mut next = first;
+    // libhdf5 ends the list with 1, the specification with the undefined address.
+    let mut left = bytes.len() as u64;
+    while next != 1 && next != none {
+        let block = usize::try_from(next).ok().and_then(|at| bytes.get(at..));
+        let place = || Error::malformed(format!("a free block at {next} in a heap of {} bytes", bytes.len()));
+        let mut cursor = Cursor::new(block.ok_or_else(place)?, md.widths());
+        let (after, size) = (cursor.length()?, cursor.length()?);
+        // Blocks do not overlap, so together they are no larger than the heap.
+        left = left.checked_sub(size.max(1)).ok_or_else(|| {
+            Error::malformed(format!("free blocks are larger than their heap of {} bytes", bytes.len()))
+        })?;
+        next = after;
+    }
+    Ok(())
 }

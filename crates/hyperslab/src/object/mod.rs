@@ -99,14 +99,17 @@ impl Objects {
         }
     }
 
-    fn committed(&self, kind: u16, address: Address) -> Result<Cow<'static, [u8]>> {
+    fn committed(&self, wanted: u16, address: Address) -> Result<Cow<'static, [u8]>> {
         let header = Header::load(&self.metadata, address)?;
+        if wanted == kind::DATATYPE && header.first(kind::DATASPACE).is_some() {
+            return Err(Error::malformed("the object is a dataset, a named datatype expected"));
+        }
         let message =
-            header.first(kind).ok_or_else(|| Error::malformed("the object has no message of that type"))?;
+            header.first(wanted).ok_or_else(|| Error::malformed("the object has no message of that type"))?;
         if message.is_shared() {
             // A named datatype may itself be stored among the file's shared messages, but no further.
             return match Shared::read(&mut Cursor::new(&message.body, self.metadata.widths()))? {
-                Shared::Heap(id) => self.in_heap(kind, id).map(Cow::Owned),
+                Shared::Heap(id) => self.in_heap(wanted, id).map(Cow::Owned),
                 Shared::Committed(_) => Err(Error::malformed("what it leads to is shared again")),
             };
         }

@@ -163,6 +163,7 @@ impl VirtualLayout {
                         "virtual selection has {rank} axes, the dataset has {axes}"
                     )));
                 }
+                check_inside(&mapping.virtual_selection, extent.dims())?;
                 mapping.check_counts(None, None)
             };
             check().map_err(|error| Error::malformed(error.to_string()).at(format!("mapping {number}")))?;

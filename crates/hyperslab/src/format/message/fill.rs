@@ -36,7 +36,7 @@ impl Wire for FillValue {
             }
             let fill = match flags & 0x30 {
                 0x10 => Fill::Undefined,
-                0x20 => sized(cursor)?,
+                0x20 => read_old(cursor)?,
                 _ => Fill::Default,
             };
             return Ok(Self { allocation: flags & 3, time: flags.wrapping_shr(2) & 3, fill });

@@ -1,0 +1,103 @@
+//! `vds check`: can every source of every virtual dataset be read?
+
+use crate::output::{Failure, Outcome, Output};
+use crate::progress;
+use crate::target::Target;
+use crate::virtuals::all;
+use hyperslab::{Dataset, File, Object};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Says how many sources can be read, and what is wrong with the others; status 1 if any cannot.
+#[derive(clap::Args, Debug)]
+pub(crate) struct Arguments {
+    /// A file, or one of its virtual datasets.
+    #[arg(value_name = "FILE[/PATH]")]
+    target: String,
+}
+
+/// What is wrong with a source, and in which mappings.
+type Problems = BTreeMap<(String, String), BTreeSet<usize>>;
+
+pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
+    let target = Target::parse(&arguments.target);
+    let file = File::open(&target.file)?;
+    let datasets = match file.object(&target.path)? {
+        Object::Dataset(dataset) if dataset.is_virtual() => vec![dataset],
+        Object::Dataset(_) => {
+            return Err(Failure::message(format!("{}: not a virtual dataset", arguments.target)));
+        }
+        _ => all(&file)?,
+    };
+    if datasets.is_empty() {
+        return output.line("no virtual datasets");
+    }
+    let bar = progress::bar(datasets.len() as u64, "checking");
+    let mut sound = true;
+    for dataset in &datasets {
+        sound &= check(dataset, output)?;
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    if sound { Ok(()) } else { Err(Failure::Told) }
+}
+
+fn check(dataset: &Dataset, output: &mut Output) -> Outcome<bool> {
+    let mut sources = BTreeSet::new();
+    let mut broken = BTreeSet::new();
+    let mut problems = Problems::new();
+    for status in dataset.mapping_status()? {
+        let source = (status.file.clone(), status.path.clone());
+        if let Some(problem) = &status.problem {
+            broken.insert(source.clone());
+            let cause = format!("{}: {problem}", status.path);
+            problems.entry((status.file.clone(), cause)).or_default().insert(status.mapping);
+        }
+        sources.insert(source);
+    }
+    let reachable = sources.len() - broken.len();
+    output.line(format!("{}: {reachable} of {} sources reachable", dataset.path(), sources.len()))?;
+    let mut before = None;
+    for ((file, cause), mappings) in &problems {
+        if before != Some(file) {
+            output.line(format!("  {file}"))?;
+            before = Some(file);
+        }
+        output.line(format!("    {cause} ({})", listed(mappings)))?;
+    }
+    Ok(problems.is_empty())
+}
+
+/// `mapping 3`, `mappings 0 to 4, 7`.
+fn listed(mappings: &BTreeSet<usize>) -> String {
+    const SHOWN: usize = 8;
+    let mut runs: Vec<(usize, usize)> = Vec::new();
+    for index in mappings {
+        match runs.last_mut() {
+            Some((_, last)) if *last + 1 == *index => *last = *index,
+            _ => runs.push((*index, *index)),
+        }
+    }
+    let run = |(first, last): &(usize, usize)| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first}, {last}"),
+        _ => format!("{first} to {last}"),
+    };
+    let mut text: Vec<String> = runs.iter().take(SHOWN).map(run).collect();
+    if runs.len() > SHOWN {
+        text.push("...".to_owned());
+    }
+    let noun = if mappings.len() == 1 { "mapping" } else { "mappings" };
+    format!("{noun} {}", text.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::listed;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn mappings_that_follow_each_other_are_one_run() {
+        assert_eq!(listed(&BTreeSet::from([3])), "mapping 3");
+        assert_eq!(listed(&BTreeSet::from([0, 1, 2, 3, 7])), "mappings 0 to 3, 7");
+    }
+}
