@@ -60,8 +60,3 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Option<Arc<File
     }
     Ok(Some(opened))
 }
-
-/// Closes the files nobody reads from at the moment.
-pub(crate) fn forget() {
-    OPEN.lock().files.clear();
-}

@@ -39,6 +39,7 @@ impl Array {
         &self.base
     }
 
+    #[cfg(test)]
     pub(super) fn upgraded(self, version: u8) -> Self {
         Self { dims: self.dims, base: Box::new(self.base.upgraded(version)) }
     }

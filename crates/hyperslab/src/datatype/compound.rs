@@ -121,6 +121,7 @@ impl Compound {
         (real.name == b"r" && imaginary.name == b"i" && floats).then_some((real, imaginary))
     }
 
+    #[cfg(test)]
     pub(super) fn upgraded(self, version: u8) -> Self {
         let upgrade = |member: Member| Member { datatype: member.datatype.upgraded(version), ..member };
         Self { members: self.members.into_iter().map(upgrade).collect() }

@@ -42,8 +42,8 @@ enum Path {
     Shorten(FixedString),
     /// Parts at offsets; what no part fills is zero.
     Parts(Vec<Part>),
-    /// So many elements in each.
-    Repeat(usize, Box<Conversion>),
+    /// As many elements in each as fit.
+    Repeat(Box<Conversion>),
 }
 
 #[derive(Clone, Debug)]
@@ -78,11 +78,6 @@ impl Conversion {
     /// Bytes of an element before.
     pub(crate) fn source_size(&self) -> usize {
         self.from
-    }
-
-    /// Bytes of an element after.
-    pub(crate) fn target_size(&self) -> usize {
-        self.to
     }
 
     /// Converts `count` elements, dense in both slices.
@@ -138,7 +133,7 @@ impl Conversion {
                     }
                 }
             }
-            Path::Repeat(_, conversion) => conversion.convert(from, to, heap)?,
+            Path::Repeat(conversion) => conversion.convert(from, to, heap)?,
         }
         Ok(())
     }
@@ -217,15 +212,15 @@ fn path(from: &Datatype, to: &Datatype) -> Result<Option<Path>> {
         (Class::Compound(of), Class::Compound(into)) => Some(parts(of, into)?),
         (Class::Complex(_), Class::Complex(_) | Class::Compound(_))
         | (Class::Compound(_), Class::Complex(_)) => match (halves(from), halves(to)) {
-            (Some(of), Some(into)) => Some(Path::Repeat(2, Box::new(Conversion::plan(of, into)?))),
+            (Some(of), Some(into)) => Some(Path::Repeat(Box::new(Conversion::plan(of, into)?))),
             _ => None,
         },
         (Class::Array(of), Class::Array(into)) => {
             let count = from.size().checked_div(of.base().size());
             let same = count == to.size().checked_div(into.base().size());
             let each = Conversion::plan(of.base(), into.base())?;
-            let all = |count| if each.is_copy() { Path::Copy } else { Path::Repeat(count, Box::new(each)) };
-            count.filter(|_| same).map(all)
+            let all = if each.is_copy() { Path::Copy } else { Path::Repeat(Box::new(each)) };
+            (count.is_some() && same).then_some(all)
         }
         (Class::VariableLength(of), Class::VariableLength(into)) if from.size() == to.size() => {
             let strings = matches!(

@@ -21,7 +21,9 @@ mod vlen;
 pub use array::Array;
 pub use complex::Complex;
 pub(crate) use convert::Conversion;
-pub(crate) use vlen::{Heap, NoHeap};
+pub(crate) use vlen::Heap;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use vlen::NoHeap;
 
 pub use compound::{Compound, CompoundBuilder, Member};
 pub use decimal::LongFloat;
@@ -118,6 +120,7 @@ impl Datatype {
     }
 
     /// The same datatype, written with `version` where a newer version has a shorter form.
+    #[cfg(test)]
     pub(crate) fn upgraded(self, version: u8) -> Self {
         let class = match self.class {
             Class::Compound(compound) => Class::Compound(compound.upgraded(version)),

@@ -12,9 +12,11 @@ pub(crate) trait Heap: Send + Sync {
 }
 
 /// A heap with nothing in it, for datatypes without variable length.
+#[cfg(any(test, feature = "fuzzing"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoHeap;
 
+#[cfg(any(test, feature = "fuzzing"))]
 impl Heap for NoHeap {
     fn fetch(&self, _stored: &[u8]) -> Result<Vec<u8>> {
         Err(Error::usage("variable-length elements need the heap of their file"))
@@ -84,6 +86,7 @@ impl VariableLength {
         &self.base
     }
 
+    #[cfg(test)]
     pub(super) fn upgraded(self, version: u8) -> Self {
         Self { kind: self.kind, base: Box::new(self.base.upgraded(version)) }
     }

@@ -42,11 +42,6 @@ pub(super) struct Work {
 }
 
 impl FilterPipeline {
-    /// True when chunks are stored as they are.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.filters.is_empty()
-    }
-
     /// Decodes a stored chunk into `out`, whose length is the size of the decoded chunk.
     ///
     /// A bit set in `mask` says that the filter at that position was left out of this chunk.
@@ -104,6 +99,7 @@ impl FilterPipeline {
     ///
     /// # Errors
     /// `Unsupported` when a required filter has no encoder here.
+    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn encode(&self, raw: &[u8]) -> Result<(Vec<u8>, u32)> {
         let mut mask = 0;
         let mut data: Option<Vec<u8>> = None;

@@ -76,6 +76,7 @@ impl BTreeV1Node {
         Ok(Self { kind, level, left, right, entries, key_width, address_width, body })
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink) -> Result<()> {
         sink.put(b"TREE");
         sink.u8(self.kind.code());

@@ -182,6 +182,7 @@ impl BTreeV2Node {
         Ok(Self { record_size: shape.record_size, records: bytes, children })
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink, shape: &BTreeV2Shape, height: u16) -> Result<()> {
         let start = sink.position();
         sink.put(if height == 0 { b"BTLF\0" } else { b"BTIN\0" });
@@ -237,25 +238,6 @@ record! {
 }
 
 record! {
-    /// Type 3: a huge object of a fractal heap, whose heap ID says the same.
-    pub(crate) struct HugeDirect [] {
-        address: Option<Address>;
-        length: Length;
-    }
-}
-
-record! {
-    /// Type 4: a filtered huge object of a fractal heap, whose heap ID says the same.
-    pub(crate) struct HugeDirectFiltered [] {
-        address: Option<Address>;
-        length: Length;
-        filter_mask: u32;
-        /// Bytes of the object once decoded.
-        size: Length;
-    }
-}
-
-record! {
     /// Type 5: a link by the hash of its name.
     pub(crate) struct LinkName [] {
         /// lookup3 of the name.
@@ -273,23 +255,6 @@ record! {
 }
 
 record! {
-    /// Type 7: a shared message, in its index's heap or in an object header.
-    pub(crate) struct SharedMessage [] {
-        /// 0 in the heap, 1 in an object header.
-        location: u8;
-        /// lookup3 of the message.
-        hash: u32;
-        references: u32 where location == 0;
-        id: [u8; 8] where location == 0;
-        reserved: u8 where location != 0;
-        message_type: u8 where location != 0;
-        /// Which message of its type in the header.
-        index: u16 where location != 0;
-        header: Option<Address> where location != 0;
-    }
-}
-
-record! {
     /// Type 8: an attribute by the hash of its name.
     pub(crate) struct AttributeName [] {
         id: [u8; 8];
@@ -297,15 +262,6 @@ record! {
         order: u32;
         /// lookup3 of the name.
         hash: u32;
-    }
-}
-
-record! {
-    /// Type 9: an attribute by the order of creation.
-    pub(crate) struct AttributeOrder [] {
-        id: [u8; 8];
-        flags: u8;
-        order: u32;
     }
 }
 

@@ -192,6 +192,7 @@ impl ExtensibleIndexBlock {
         Ok(Self { client, header, elements, data_blocks, super_blocks })
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink) -> Result<()> {
         let start = sink.position();
         sink.put(b"EAIB\0");
@@ -235,6 +236,7 @@ impl ExtensibleSuperBlock {
         Ok(Self { client, header, offset, page_bitmap, data_blocks })
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink, shape: &ExtensibleArrayShape) -> Result<()> {
         let start = sink.position();
         sink.put(b"EASB\0");
@@ -278,6 +280,7 @@ impl ExtensibleDataBlock {
         Ok(Self { client, header, offset, elements })
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink, shape: &ExtensibleArrayShape) -> Result<()> {
         let start = sink.position();
         sink.put(b"EADB\0");

@@ -85,6 +85,7 @@ impl FixedArrayDataBlock {
         Ok(Self { client, header, page_bitmap, entries })
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink) -> Result<()> {
         let start = sink.position();
         sink.put(b"FADB\0");
@@ -110,6 +111,7 @@ pub(crate) fn read_page(mut bytes: Vec<u8>, widths: Widths) -> Result<Vec<u8>> {
 }
 
 /// Appends a page of elements and its checksum.
+#[expect(dead_code, reason = "the writer of chunked datasets will use it")]
 pub(crate) fn write_page(elements: &[u8], sink: &mut Sink) {
     let start = sink.position();
     sink.put(elements);

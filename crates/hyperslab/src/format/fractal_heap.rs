@@ -245,6 +245,7 @@ impl IndirectBlock {
         Ok(Self { header, offset, entries })
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink, shape: &HeapShape) -> Result<()> {
         let start = sink.position();
         sink.put(b"FHIB\0");
@@ -299,6 +300,7 @@ impl DirectBlock {
         Ok(Self { header, offset, bytes })
     }
 
+    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink, shape: &HeapShape) -> Result<()> {
         let mut head = Sink::new(sink.widths());
         head.put(b"FHDB\0");

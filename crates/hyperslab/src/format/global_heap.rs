@@ -79,6 +79,7 @@ impl GlobalHeapCollection {
     }
 
     /// The bytes of object `index`.
+    #[cfg(test)]
     pub(crate) fn object(&self, index: u32) -> Option<&[u8]> {
         self.bytes.get(self.range(index)?)
     }

@@ -47,15 +47,6 @@ impl SymbolEntry {
         let [a, b, c, d, ..] = self.scratch;
         (self.cache_type == 2).then(|| u32::from_le_bytes([a, b, c, d]).into())
     }
-
-    /// Tree and heap of the group this leads to, when they are cached here.
-    pub(crate) fn group(&self, widths: Widths) -> Option<(Address, Address)> {
-        let mut cursor = Cursor::new(&self.scratch, widths);
-        match (self.cache_type, cursor.address(), cursor.address()) {
-            (1, Ok(Some(tree)), Ok(Some(heap))) => Some((tree, heap)),
-            _ => None,
-        }
-    }
 }
 
 /// A leaf of a group's tree: entries in the order of their names.

@@ -42,6 +42,7 @@ impl ChunkGrid {
     }
 
     /// Chunks along each axis, now.
+    #[cfg(test)]
     pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
         self.dims.iter().zip(&self.chunk).map(|(dim, side)| dim.div_ceil((*side).max(1)))
     }

@@ -321,11 +321,6 @@ pub(crate) struct Cell<'c> {
 }
 
 impl Cell<'_> {
-    /// Elements of the cell.
-    pub(crate) fn count(&self) -> usize {
-        self.nest.count()
-    }
-
     /// Bytes of the shortest run that is the same in the tile and in the output.
     pub(crate) fn shortest_run(&self) -> usize {
         self.nest.shortest_run(self.element)
@@ -492,7 +487,7 @@ mod tests {
             let parts = [one, two];
             let dims = [2 + down * counts[0], wide * counts[1] + across];
             let tiling = Tiling::new(&tile, size).unwrap();
-            let byte = |row: u64, column: u64, k: usize| (row * 37 + column * 11 + k as u64) as u8;
+            let byte = |row: u64, column: u64, k: usize| (row * 37 + column * 11 + k as u64).to_le_bytes()[0];
             let length = usize::try_from(dims[0] * dims[1]).unwrap() * size;
             let mut expected = vec![0xff; length];
             for part in &parts {

@@ -12,7 +12,6 @@ pub(crate) struct Tiling {
     /// Bytes from one element to the next along each axis.
     strides: Vec<usize>,
     element: usize,
-    bytes: usize,
 }
 
 impl Tiling {
@@ -32,7 +31,7 @@ impl Tiling {
             })?;
         }
         strides.reverse();
-        Ok(Self { shape: shape.to_vec(), strides, element, bytes })
+        Ok(Self { shape: shape.to_vec(), strides, element })
     }
 
     /// Elements of a tile along each axis.
@@ -43,11 +42,6 @@ impl Tiling {
     /// Bytes of an element.
     pub(crate) fn element(&self) -> usize {
         self.element
-    }
-
-    /// Bytes of a tile.
-    pub(crate) fn bytes(&self) -> usize {
-        self.bytes
     }
 
     /// Length and stride along an axis of the source; a side without an axis lies in tile 0.

@@ -207,7 +207,7 @@ fn pieces(dim: u64) -> impl Strategy<Value = Vec<(u64, u64, u64)>> {
                 next = start + (count - 1) * step + 1;
             }
         }
-        if pieces.len() > 1 && dim % 2 == 0 {
+        if pieces.len() > 1 && dim.is_multiple_of(2) {
             pieces.swap(0, 1);
         }
         pieces

@@ -21,7 +21,6 @@ pub(crate) use extent::{MAX_RANK, product};
 pub use hyperslab::{AxisSlab, Hyperslab};
 pub(crate) use part::{Part, PartAxis, Segment};
 pub use points::Points;
-pub(crate) use progression::Progression;
 pub(crate) use project::Mapper;
 pub(crate) use request::parts;
 pub use selection::Selection;

@@ -114,6 +114,7 @@ impl Part {
         self.axes.iter().filter(|axis| axis.place_axis.is_some()).count()
     }
 
+    #[cfg(test)]
     pub(crate) fn source_rank(&self) -> usize {
         self.axes.iter().filter(|axis| axis.source_axis.is_some()).count()
     }

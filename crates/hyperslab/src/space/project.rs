@@ -83,12 +83,8 @@ impl Mapper {
         Ok(mapper)
     }
 
-    /// The smallest and largest virtual coordinate on each axis; `None` when nothing corresponds.
-    pub(crate) fn bounds(&self) -> Option<&[(u64, u64)]> {
-        self.bounds.as_deref()
-    }
-
     /// How many elements correspond.
+    #[cfg(test)]
     pub(crate) fn count(&self) -> u64 {
         self.count
     }

@@ -17,14 +17,6 @@ pub(crate) trait ReadAt: Debug + Send + Sync {
     /// What the operating system says.
     fn len(&self) -> io::Result<u64>;
 
-    /// Whether there are no bytes.
-    ///
-    /// # Errors
-    /// What the operating system says.
-    fn is_empty(&self) -> io::Result<bool> {
-        Ok(self.len()? == 0)
-    }
-
     /// Fills `buffer` from `offset`.
     ///
     /// # Errors
@@ -50,5 +42,6 @@ pub(crate) trait WriteAt: ReadAt {
     ///
     /// # Errors
     /// What the operating system says.
+    #[expect(dead_code, reason = "writing into files that readers follow will use it")]
     fn sync(&self) -> io::Result<()>;
 }
