@@ -5,6 +5,8 @@ pub(crate) mod btree;
 pub(crate) mod fractal_heap;
 pub(crate) mod global_heap;
 pub(crate) mod header;
+#[cfg(test)]
+mod heap_tests;
 pub(crate) mod links;
 pub(crate) mod local_heap;
 pub(crate) mod symbol_table;
