@@ -69,7 +69,8 @@ pub(crate) fn numbers(dataset: &Dataset, slice: &Slice) -> Outcome<Vec<f64>> {
     Ok(dataset.read_values(&selection)?.iter().map(float).collect())
 }
 
-/// A heat map of a two-dimensional part; axes of length one do not count.
+/// A heat map of a two-dimensional part; axes of length one do not count. What reads as the fill
+/// value somebody chose is a hole.
 pub(crate) fn draw(dataset: &Dataset, slice: &Slice) -> Outcome<Picture> {
     let long: Vec<u64> = slice.shape().into_iter().filter(|length| *length != 1).collect();
     let (height, width) = match long.as_slice() {
@@ -85,7 +86,12 @@ pub(crate) fn draw(dataset: &Dataset, slice: &Slice) -> Outcome<Picture> {
             return Err(Failure::message(message));
         }
     };
-    Picture::heat_map(&numbers(dataset, slice)?, height, width)
+    let mut values = numbers(dataset, slice)?;
+    if let Some(fill) = dataset.fill()?.as_ref().map(float) {
+        let holes = values.iter_mut().filter(|value| value.to_bits() == fill.to_bits());
+        holes.for_each(|value| *value = f64::NAN);
+    }
+    Picture::heat_map(&values, height, width)
 }
 
 struct Rows<'a> {

@@ -221,6 +221,15 @@ impl Dataset {
         }
     }
 
+    /// The [fill value](Self::fill_value), decoded.
+    ///
+    /// # Errors
+    /// `Malformed` when it is not what the datatype says.
+    pub fn fill(&self) -> Result<Option<Value>> {
+        let decode = |fill| Value::decode(self.datatype(), fill, &self.file.objects);
+        self.fill_value().map(decode).transpose().at(|| self.place())
+    }
+
     /// Whether the elements are in other datasets.
     #[must_use]
     pub fn is_virtual(&self) -> bool {
