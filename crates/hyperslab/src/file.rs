@@ -346,3 +346,26 @@ impl File {
         self.root()?.group(path)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::File;
+
+    /// A file with a driver information block that says it has `size` bytes, and eight of them.
+    fn with_driver(size: u32) -> Vec<u8> {
+        let mut bytes = include_bytes!("../fixtures/index/earliest.h5").to_vec();
+        let address = (bytes.len() as u64).to_le_bytes();
+        bytes.splice(48..56, address);
+        bytes.extend([0; 4]);
+        bytes.extend(size.to_le_bytes());
+        bytes.extend(b"NCSAmult12345678");
+        bytes
+    }
+
+    #[test]
+    fn driver_information_larger_than_the_file_is_refused() {
+        assert!(File::from_bytes(with_driver(8)).is_ok());
+        let error = File::from_bytes(with_driver(u32::MAX)).unwrap_err().to_string();
+        assert!(error.contains("driver information") && error.contains("4294967295 bytes"), "{error}");
+    }
+}

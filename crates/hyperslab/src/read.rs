@@ -4,6 +4,7 @@ use crate::dataset::{Dataset, DatasetState, Elements};
 use crate::datatype::{Conversion, Datatype, Value};
 use crate::error::{Error, Place, Result};
 use crate::file::FileState;
+use crate::format::bytes::Address;
 use crate::group::place;
 use crate::layout::disjoint::Disjoint;
 use crate::layout::execute::Memory;
@@ -12,8 +13,13 @@ use crate::sources::{Chain, FileSources, OpenSource};
 use crate::space::{self, Extent, Part, Selection};
 use crate::vds::gather::gather;
 use crate::vds::layout::VirtualLayout;
+use std::collections::HashSet;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// Parts that virtual datasets within virtual datasets may make of one read, beyond one for each mapping:
+/// two mappings to the same dataset, one level in another, double them with every level.
+const NESTED_ROOM: usize = 1 << 16;
 
 /// What one read does: steps one after the other, each of parts that may go at once.
 #[derive(Debug, Default)]
@@ -21,6 +27,31 @@ struct Plan {
     /// Steps nothing is added to any more.
     done: Vec<Step>,
     step: Step,
+    nested: Nested,
+}
+
+/// What virtual datasets within the one that is read may add to the plan.
+#[derive(Debug)]
+struct Nested {
+    /// How many parts their mappings may still make of those they are asked for.
+    room: usize,
+    /// File and address of those whose mappings were counted already.
+    counted: HashSet<(usize, Address)>,
+}
+
+impl Default for Nested {
+    fn default() -> Self {
+        Self { room: NESTED_ROOM, counted: HashSet::new() }
+    }
+}
+
+impl Nested {
+    /// Every mapping of every dataset makes some more room, once.
+    fn count(&mut self, source: &OpenSource, mappings: usize) {
+        if self.counted.insert((Arc::as_ptr(&source.file).addr(), source.state.header.address)) {
+            self.room = self.room.saturating_add(mappings);
+        }
+    }
 }
 
 /// Fill values first, then reads; the parts of all reads of a step share no place unless `overlapping`.
@@ -131,10 +162,18 @@ impl Plan {
             return Ok(());
         }
         let chain = Chain::enter(&source.file, source.state.header.address, chain)?;
-        chain.check_parts(parts.len())?;
         let layout = virtual_layout(&source.state)?;
         let sources = FileSources { file: &source.file, chain: Some(&chain) };
-        let found = gather(&layout, &parts, &sources)?;
+        let mut most = usize::MAX;
+        if chain.is_nested() {
+            self.nested.count(&source, layout.mappings().len());
+            most = self.nested.room.saturating_add(parts.len());
+        }
+        let found = gather(&layout, &parts, &sources, most)?;
+        if chain.is_nested() {
+            let more = found.parts.len().saturating_sub(parts.len());
+            self.nested.room = self.nested.room.saturating_sub(more);
+        }
         if !found.complete {
             self.step.fills.push(Work { source: source.clone(), parts });
         }
@@ -307,5 +346,45 @@ impl OpenSource {
     /// The place of errors: nothing for the dataset that was asked for, whose name is added outside.
     pub(crate) fn place(&self) -> String {
         if self.path.is_empty() { "its elements".to_owned() } else { place(&self.file, &self.path) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::create::NewFile;
+    use crate::datatype::{Datatype, Element};
+    use crate::error::ErrorKind;
+    use crate::file::File;
+    use crate::vds::layout::{VirtualLayout, VirtualSource};
+
+    /// `/v0` has one element; each dataset after it is twice the one before.
+    fn tower(path: &std::path::Path, height: u32) -> File {
+        let mut file = NewFile::create(path).unwrap();
+        let datatype: Datatype = i32::datatype();
+        file.create_dataset("/v0", &datatype, &[1], &7_i32.to_le_bytes()).unwrap();
+        for level in 1..=height {
+            let half = 1_u64 << (level - 1);
+            let mut layout = VirtualLayout::new(&[2 * half]);
+            let below = VirtualSource::new(".", format!("/v{}", level - 1), &[half]);
+            for start in [0, half] {
+                let here = crate::Selection::from_ranges(&[start..start + half]).unwrap();
+                layout.map(&here, &below).unwrap();
+            }
+            file.create_virtual_dataset(&format!("/v{level}"), &datatype, &layout, None).unwrap();
+        }
+        file.finish().unwrap();
+        File::open(path).unwrap()
+    }
+
+    #[test]
+    fn a_tower_of_virtual_datasets_is_read_up_to_a_limit() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = tower(&folder.path().join("tower.h5"), 30);
+        let low = file.dataset("/v8").unwrap().read::<i32>().unwrap();
+        assert!(low.len() == 256 && low.iter().all(|element| *element == 7));
+        let first = file.dataset("/v30").unwrap().read_slice::<i32, _>(ndarray::s![0..1]).unwrap();
+        assert_eq!(first.iter().collect::<Vec<_>>(), [&7]);
+        let error = file.dataset("/v20").unwrap().read::<i32>().unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
     }
 }

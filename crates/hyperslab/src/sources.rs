@@ -21,8 +21,6 @@ const MOST_NESTED: usize = 64;
 /// Virtual datasets of the third level and below that one read may open: a few nested ones that each
 /// read the next twice would otherwise multiply without end.
 const MOST_INNER: usize = 1 << 14;
-/// Parts a read of such a one may fall into, for the same reason.
-const MOST_PARTS: usize = 1 << 16;
 
 /// A dataset that a virtual one reads from, open.
 #[derive(Clone, Debug)]
@@ -70,14 +68,9 @@ impl<'a> Chain<'a> {
         Ok(Self { parent, depth, opened, file: Arc::clone(file), address })
     }
 
-    /// Fails when a nested virtual dataset is asked for too many parts.
-    pub(crate) fn check_parts(&self, parts: usize) -> Result<()> {
-        if self.depth > 2 && parts > MOST_PARTS {
-            let message =
-                format!("a read falls into more than {MOST_PARTS} parts of nested virtual datasets");
-            return Err(Error::limit(message));
-        }
-        Ok(())
+    /// Whether a virtual dataset reads from this one.
+    pub(crate) fn is_nested(&self) -> bool {
+        self.parent.is_some()
     }
 }
 

@@ -54,7 +54,7 @@ impl Stored {
         match layout {
             DataLayout::Compact(bytes) => Ok(Self::Compact(bytes)),
             DataLayout::Contiguous { address, size } => {
-                let size = size.map_or_else(|| shape.bytes(), Ok)?;
+                let size = contiguous_size(address, size, shape.bytes()?).at(|| "layout message")?;
                 Ok(Self::Contiguous { address, size })
             }
             DataLayout::Chunked(chunked) => {
@@ -120,6 +120,16 @@ impl Stored {
     }
 }
 
+/// Bytes of a contiguous dataset, which needs so many; older files do not say.
+fn contiguous_size(address: Option<Address>, stored: Option<u64>, needed: u64) -> Result<u64> {
+    match stored {
+        Some(stored) if stored < needed && address.is_some() => {
+            Err(Error::malformed(format!("{stored} bytes are stored, the dataset has {needed}")))
+        }
+        stored => Ok(stored.unwrap_or(needed)),
+    }
+}
+
 fn external_files(file: &FileState, external: &ExternalFiles) -> Result<Vec<ExternalFile>> {
     let names = LocalHeap::open(file.metadata(), external.heap)?;
     let all_ones = crate::format::bytes::all_ones(file.metadata().widths().lengths);
@@ -149,5 +159,20 @@ impl Opener for Beside {
             Ok(storage) => Ok(Arc::new(storage)),
             Err(error) => Err(Error::io("cannot open the raw file", error)).at(|| path.to_owned()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::contiguous_size;
+    use crate::format::bytes::Address;
+
+    #[test]
+    fn a_contiguous_dataset_larger_than_its_bytes_is_refused() {
+        let stored = Some(Address(800));
+        assert!(contiguous_size(stored, Some(16), 1 << 32).is_err());
+        assert_eq!(contiguous_size(stored, Some(16), 16).unwrap(), 16);
+        assert_eq!(contiguous_size(stored, None, 16).unwrap(), 16);
+        assert_eq!(contiguous_size(None, Some(0), 16).unwrap(), 0);
     }
 }

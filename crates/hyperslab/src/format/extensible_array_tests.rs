@@ -44,6 +44,13 @@ fn super_blocks_follow_each_other_without_gaps() {
 }
 
 #[test]
+fn an_array_with_pages_of_one_element_is_refused() {
+    let header = ExtensibleArrayHeader { page_bits: 0, ..header() };
+    let error = ExtensibleArrayShape::new(&header).unwrap_err().to_string();
+    assert!(error.contains("cannot have pages of 2^0"), "{error}");
+}
+
+#[test]
 fn blocks_are_written_and_read_back_at_the_size_they_say() {
     let widths = Widths::EIGHT;
     let header = header();

@@ -32,11 +32,18 @@ impl ChunkIndex for Index {
         let Some(target) = target else { return Ok(None) };
         let rank = self.chunk.len();
         let compare = |key: &[u8]| ChunkKey(key).offsets().take(rank).cmp(target.iter().copied());
-        let found = self.tree.descend(md, &mut |node| Ok(child_for(node, compare)))?;
+        let found = self.tree.descend(md, &mut |node| {
+            let child = child_for(node, compare);
+            match node.key(child.unwrap_or(0)) {
+                Some(key) if node.level == 0 && !scale(key, &self.chunk, &mut vec![0; rank]) => {
+                    Err(off_grid(key, &self.chunk))
+                }
+                _ => Ok(child),
+            }
+        })?;
         let Some((leaf, index)) = found else { return Ok(None) };
         match leaf.key(index) {
             Some(key) if compare(key) == Ordering::Equal => Ok(stored(key, leaf.child(index))),
-            Some(key) if !scale(key, &self.chunk, &mut vec![0; rank]) => Err(off_grid(key, &self.chunk)),
             _ => Ok(None),
         }
     }

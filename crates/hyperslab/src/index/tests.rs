@@ -155,3 +155,19 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_chunk_that_begins_within_another_is_refused_when_looked_up() {
+    let mut node = b"TREE\x01\x00\x01\x00".to_vec();
+    node.extend([0xff; 16]);
+    for number in [8_u64, 1, 0, 4096, 8, 5, 0] {
+        node.extend(number.to_le_bytes());
+    }
+    let md = metadata(&node);
+    let grid = ChunkGrid { dims: vec![4], max: vec![Some(4)], chunk: vec![2], element_size: 4 };
+    let index = super::btree_v1::Index::new(Address(0), &grid);
+    for coords in [0, 1] {
+        let error = index.lookup(&md, &[coords]).unwrap_err().to_string();
+        assert!(error.contains("a chunk at [1], which is no multiple of [2]"), "{error}");
+    }
+}

@@ -1,8 +1,9 @@
 //! Groups, dense attributes and strings of the golden files, through trees and heaps.
 
 use crate::error::{Result, to_usize};
-use crate::format::btree_v2::{AttributeName, LinkName, LinkOrder};
+use crate::format::btree_v2::{AttributeName, BTreeV2Header, LinkName, LinkOrder};
 use crate::format::bytes::{Address, Cursor, Widths, Wire, little_endian};
+use crate::format::checksum::lookup3;
 use crate::format::message::link::{LinkInfo, LinkMessage, LinkTarget};
 use crate::format::object_header::kind;
 use crate::metadata::Metadata;
@@ -194,4 +195,26 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn a_dataset_is_not_taken_for_a_named_datatype() {
+    let dataset = GOLDEN.lines().find(|line| line.starts_with("dataset ") && line.contains("earliest.h5"));
+    let address = dataset.unwrap().split(' ').nth(3).unwrap().parse().unwrap();
+    let objects = super::Objects::open(metadata(EARLIEST), None).unwrap();
+    let error = objects.committed(kind::DATATYPE, Address(address)).unwrap_err().to_string();
+    assert!(error.contains("is a dataset, a named datatype expected"), "{error}");
+}
+
+#[test]
+fn a_tree_of_nodes_larger_than_the_file_is_refused() {
+    let by_name = new_group(&metadata(LATEST)).by_name.unwrap();
+    let mut bytes = LATEST.to_vec();
+    let start = to_usize(by_name.0).unwrap();
+    let end = start + BTreeV2Header::size(Widths::EIGHT);
+    bytes[start + 6..start + 10].fill(0xff);
+    let sum = lookup3(&bytes[start..end - 4]);
+    bytes[end - 4..end].copy_from_slice(&sum.to_le_bytes());
+    let error = btree::records::<LinkName>(&metadata(&bytes), by_name).unwrap_err().to_string();
+    assert!(error.contains("root of 4294967295 bytes does not fit"), "{error}");
 }

@@ -59,3 +59,30 @@ fn check_free(bytes: &[u8], first: u64, md: &Metadata) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::check_free;
+    use crate::format::bytes::Widths;
+    use crate::metadata::Metadata;
+    use crate::storage::memory::MemoryStorage;
+    use crate::storage::pages::Pages;
+    use std::sync::Arc;
+
+    fn check(blocks: &[[u64; 2]], first: u64) -> bool {
+        let pages = Pages::new(Arc::new(MemoryStorage::new(Vec::new()))).unwrap();
+        let segment: Vec<u8> = blocks.iter().flatten().flat_map(|number| number.to_le_bytes()).collect();
+        check_free(&segment, first, &Metadata::new(pages, 0, Widths::EIGHT)).is_ok()
+    }
+
+    #[test]
+    fn free_blocks_follow_each_other_within_the_heap() {
+        assert!(check(&[[32, 16], [7, 7], [1, 16]], 0) && check(&[], 1) && check(&[], u64::MAX));
+        assert!(!check(&[[8, 16]], 0) && !check(&[], 0));
+    }
+
+    #[test]
+    fn a_circle_of_free_blocks_is_refused() {
+        assert!(!check(&[[0, 16]], 0) && !check(&[[0, 0]], 0) && !check(&[[16, 16], [0, 16]], 0));
+    }
+}

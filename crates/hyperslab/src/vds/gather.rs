@@ -9,6 +9,10 @@ use crate::vds::layout::{Met, VirtualLayout};
 use crate::vds::mapping::VirtualMapping;
 use crate::vds::source::{Source, SourceName, Sources};
 
+/// Mappings whose bounding boxes meet a request may not meet it themselves; this many times as many are
+/// looked at.
+const MET_PER_PART: usize = 16;
+
 /// What to read from where.
 #[derive(Debug)]
 pub(crate) struct Gather<S> {
@@ -36,13 +40,15 @@ pub(crate) struct Batch<S> {
 /// Finds where the elements of `parts`, requests of a virtual dataset, come from.
 ///
 /// # Errors
-/// When a source cannot be opened though it exists, or cannot serve its mapping.
+/// When a source cannot be opened though it exists, or cannot serve its mapping; `Limit` when they come
+/// from more than `most` parts of sources.
 pub(crate) fn gather<S: Sources>(
     layout: &VirtualLayout,
     parts: &[Part],
     sources: &S,
+    most: usize,
 ) -> Result<Gather<S::Source>> {
-    let wanted = wanted(layout, parts)?;
+    let wanted = wanted(layout, parts, most.saturating_mul(MET_PER_PART))?;
     let mut names = Vec::new();
     let mut numbers: HashMap<SourceName, usize> = HashMap::new();
     let mut source_of = Vec::with_capacity(wanted.len());
@@ -60,7 +66,15 @@ pub(crate) fn gather<S: Sources>(
     let mut found: Vec<(usize, Part)> = Vec::new();
     for (met, number) in wanted.iter().zip(source_of) {
         let Some(source) = opened.get(number).and_then(Option::as_ref) else { continue };
-        let projected = met.project(layout, parts, source.dims(), |part| found.push((number, part)));
+        let projected = met.project(layout, parts, source.dims(), |part| {
+            found.push((number, part));
+            if found.len() > most {
+                return Err(Error::limit(format!(
+                    "its elements come from more than {most} parts of sources"
+                )));
+            }
+            Ok(())
+        });
         projected.at(|| met.place())?;
     }
     Ok(batches(found, &names, &opened, parts))
@@ -74,8 +88,8 @@ struct Wanted<'a> {
     parts: Vec<usize>,
 }
 
-fn wanted<'a>(layout: &'a VirtualLayout, parts: &[Part]) -> Result<Vec<Wanted<'a>>> {
-    let met = layout.meeting(parts)?;
+fn wanted<'a>(layout: &'a VirtualLayout, parts: &[Part], most: usize) -> Result<Vec<Wanted<'a>>> {
+    let met = layout.meeting(parts, most)?;
     let mut all = Vec::with_capacity(met.len());
     for group in met.chunk_by(|one, other| (one.mapping, one.block) == (other.mapping, other.block)) {
         let Some(&Met { mapping: number, block, .. }) = group.first() else { continue };
@@ -108,7 +122,7 @@ impl Wanted<'_> {
         layout: &VirtualLayout,
         parts: &[Part],
         dims: &[u64],
-        mut found: impl FnMut(Part),
+        mut found: impl FnMut(Part) -> Result<()>,
     ) -> Result<()> {
         let selection = &self.mapping.source_selection;
         if let Some(rank) = selection.rank().filter(|rank| *rank != dims.len()) {
@@ -127,9 +141,9 @@ impl Wanted<'_> {
                 expect_all(&projected, &here, vdims, part, dims)?;
             }
             if projected.iter().all(|part| whole || part.fits_source(dims)) {
-                projected.into_iter().for_each(&mut found);
+                projected.into_iter().try_for_each(&mut found)?;
             } else {
-                projected.iter().filter_map(|part| part.clip_source(dims)).for_each(&mut found);
+                projected.iter().filter_map(|part| part.clip_source(dims)).try_for_each(&mut found)?;
             }
         }
         Ok(())

@@ -187,7 +187,8 @@ impl VirtualLayout {
     /// The mappings that parts of the dataset may take elements from, in list order.
     ///
     /// Only bounding boxes are compared.
-    pub(crate) fn meeting(&self, parts: &[Part]) -> Result<Vec<Met>> {
+    /// Fails when there are more than `most`.
+    pub(crate) fn meeting(&self, parts: &[Part], most: usize) -> Result<Vec<Met>> {
         let rank = self.extent.rank();
         let index = self.index.get_or_init(|| self.build_index());
         let mut met = Vec::new();
@@ -202,6 +203,9 @@ impl VirtualLayout {
                 for one in unnumbered {
                     self.blocks(one, &sides, &mut met)?;
                 }
+            }
+            if met.len() > most {
+                return Err(Error::limit(format!("a request meets mappings more than {most} times")));
             }
         }
         met.sort_unstable();
@@ -294,6 +298,14 @@ mod tests {
     }
 
     #[test]
+    fn a_stored_mapping_outside_the_dataset_is_refused() {
+        let bytes = rows(5).encode(Widths::EIGHT).unwrap().unwrap();
+        assert!(VirtualLayout::decode(&bytes, Widths::EIGHT, &Extent::fixed(&[6, 10])).is_ok());
+        let smaller = VirtualLayout::decode(&bytes, Widths::EIGHT, &Extent::fixed(&[4, 10]));
+        assert!(smaller.unwrap_err().to_string().contains("mapping 4"));
+    }
+
+    #[test]
     fn a_refused_mapping_leaves_the_layout_as_it_was() {
         let mut layout = rows(2);
         let here = Selection::from_ranges(&[0..1, 0..5]).unwrap();
@@ -315,7 +327,8 @@ mod tests {
     fn a_request_meets_its_mappings_in_list_order() {
         let layout = rows(200);
         let wanted = parts(&Selection::from_ranges(&[70..73, 2..4]).unwrap(), &[200, 10]).unwrap();
-        let met: Vec<usize> = layout.meeting(&wanted).unwrap().iter().map(|met| met.mapping).collect();
+        let met: Vec<usize> =
+            layout.meeting(&wanted, usize::MAX).unwrap().iter().map(|met| met.mapping).collect();
         assert_eq!(met, [70, 71, 72]);
     }
 
@@ -327,7 +340,7 @@ mod tests {
         let here = Selection::from_axes(vec![blocks]).unwrap();
         layout.map(&here, &VirtualSource::new("f%b.h5", "/d", &[2])).unwrap();
         let wanted = parts(&Selection::from_axes(vec![AxisSlab::range(2, 5)]).unwrap(), &[17]).unwrap();
-        let met = layout.meeting(&wanted).unwrap();
+        let met = layout.meeting(&wanted, usize::MAX).unwrap();
         assert_eq!(met, [0, 1].map(|block| Met { mapping: 0, block: Some(block), part: 0 }));
         let names = layout.mappings()[0].names(met[1].block);
         assert_eq!(&*names.0, b"f1.h5");

@@ -81,3 +81,20 @@ pub(crate) fn read_old(cursor: &mut Cursor<'_>) -> Result<Fill> {
     }
     Ok(Fill::Value(cursor.take(size)?.to_vec()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Fill, FillValue};
+    use crate::format::bytes::{Cursor, Widths, Wire};
+
+    fn read(bytes: &[u8]) -> crate::error::Result<FillValue> {
+        FillValue::read(&mut Cursor::new(bytes, Widths::EIGHT))
+    }
+
+    #[test]
+    fn a_value_of_half_the_range_of_sizes_is_not_taken_for_an_undefined_one() {
+        assert!(read(&[3, 0x2a, 0, 0, 0, 0x80, b'a', b'b']).is_err());
+        assert_eq!(read(&[3, 0x2a, 2, 0, 0, 0, b'a', b'b']).unwrap().fill, Fill::Value(b"ab".to_vec()));
+        assert_eq!(read(&[2, 2, 2, 1, 0xff, 0xff, 0xff, 0xff]).unwrap().fill, Fill::Undefined);
+    }
+}

@@ -53,7 +53,7 @@ fn read(
     let dims = layout.extent().dims();
     let shape = selection.shape(dims).unwrap();
     let Gather { parts: found, batches, complete, .. } =
-        gather(layout, &parts(selection, dims).unwrap(), sources)?;
+        gather(layout, &parts(selection, dims).unwrap(), sources, usize::MAX)?;
     let mut out = vec![None; usize::try_from(shape.iter().product::<u64>()).unwrap()];
     for batch in &batches {
         for part in &found[batch.parts.clone()] {
@@ -74,6 +74,19 @@ fn values(read: &[Option<(String, u64)>]) -> Vec<i64> {
 
 fn range(start: u64, length: u64) -> Selection {
     Selection::from_axes(vec![AxisSlab::range(start, length)]).unwrap()
+}
+
+#[test]
+fn more_parts_than_there_is_room_for_are_refused() {
+    let mut layout = VirtualLayout::new(&[8]);
+    for half in [0, 4] {
+        layout.map(&range(half, 4), &VirtualSource::new("a", "/d", &[4])).unwrap();
+    }
+    let sources = known(&[("a:/d", &[4])]);
+    let all = parts(&Selection::All, &[8]).unwrap();
+    assert!(gather(&layout, &all, &sources, 2).is_ok());
+    let error = gather(&layout, &all, &sources, 1).unwrap_err();
+    assert_eq!(error.kind(), crate::error::ErrorKind::Limit, "{error}");
 }
 
 #[test]
