@@ -1,5 +1,6 @@
 //! Virtual datasets made by hyperslab, and what reading them gives.
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "tests may")]
+#![expect(clippy::single_range_in_vec_init, reason = "a selection has a range for each axis, even when one")]
 
 use hyperslab::{
     AxisSlab, Datatype, ErrorKind, Extent, File, NewFile, Problem, Selection, VirtualLayout, VirtualSource,
@@ -25,8 +26,8 @@ fn row(row: u64, length: u64) -> Selection {
 fn virtual_file(directory: &Path, layout: &VirtualLayout) -> PathBuf {
     let path = directory.join("all.h5");
     let mut file = NewFile::create(&path).unwrap();
-    let fill = (-1_i32).to_le_bytes();
-    file.create_virtual_dataset("/data", &Datatype::of::<i32>(), layout, Some(&fill)).unwrap();
+    let unwritten = (-1_i32).to_le_bytes();
+    file.create_virtual_dataset("/data", &Datatype::of::<i32>(), layout, Some(&unwritten)).unwrap();
     file.finish().unwrap();
     path
 }
