@@ -367,7 +367,8 @@ mod tests {
             let mut layout = VirtualLayout::new(&[2 * half]);
             let below = VirtualSource::new(".", format!("/v{}", level - 1), &[half]);
             for start in [0, half] {
-                let here = crate::Selection::from_ranges(&[start..start + half]).unwrap();
+                let range = start..start + half;
+                let here = crate::Selection::from_ranges(std::slice::from_ref(&range)).unwrap();
                 layout.map(&here, &below).unwrap();
             }
             file.create_virtual_dataset(&format!("/v{level}"), &datatype, &layout, None).unwrap();
