@@ -1,0 +1,155 @@
+//! `vds build`, `vds ls`, `vds check` and `demo`.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot begin has failed")]
+
+mod support;
+
+use hyperslab::{Datatype, File, NewFile};
+use std::path::Path;
+use support::{counting, hyperslab};
+
+fn modules(directory: &Path, count: u16) {
+    for module in 0..count {
+        counting(&directory.join(format!("m{module}.h5")), &[2, 3], 10 * module);
+    }
+}
+
+fn read(path: &Path) -> (Vec<usize>, Vec<u16>) {
+    let array = File::open(path).unwrap().dataset("/all").unwrap().read::<u16>().unwrap();
+    (array.shape().to_vec(), array.into_iter().collect())
+}
+
+#[test]
+fn a_stack_has_a_new_axis() {
+    let directory = tempfile::tempdir().unwrap();
+    modules(directory.path(), 2);
+    let run = hyperslab(
+        directory.path(),
+        &["vds", "build", "all.h5", "--name", "/all", "m*.h5", "--source-path", "entry/data"],
+    );
+    assert_eq!(run.status, 0, "{}", run.err);
+    let (shape, values) = read(&directory.path().join("all.h5"));
+    assert_eq!(shape, [2, 2, 3]);
+    assert_eq!(values, [0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 14, 15]);
+}
+
+#[test]
+fn interleaved_sources_take_turns() {
+    let directory = tempfile::tempdir().unwrap();
+    modules(directory.path(), 2);
+    let sources = ["m0.h5/entry/data", "m1.h5/entry/data"];
+    let build = ["vds", "build", "all.h5", "--name", "all", "--mode", "interleave"];
+    let run = hyperslab(directory.path(), &[&build[..], &sources].concat());
+    assert_eq!(run.status, 0, "{}", run.err);
+    let (shape, values) = read(&directory.path().join("all.h5"));
+    assert_eq!(shape, [4, 3]);
+    assert_eq!(values, [0, 1, 2, 10, 11, 12, 3, 4, 5, 13, 14, 15]);
+}
+
+#[test]
+fn a_grid_has_gaps_that_read_as_the_fill_value() {
+    let directory = tempfile::tempdir().unwrap();
+    modules(directory.path(), 2);
+    let build =
+        ["vds", "build", "all.h5", "--name", "/all", "--mode", "grid", "--grid", "1x2", "--gap", "0,1"];
+    let rest = ["--fill", "99", "m0.h5/entry/data", "m1.h5/entry/data"];
+    let run = hyperslab(directory.path(), &[&build[..], &rest].concat());
+    assert_eq!(run.status, 0, "{}", run.err);
+    let (shape, values) = read(&directory.path().join("all.h5"));
+    assert_eq!(shape, [2, 7]);
+    assert_eq!(values, [0, 1, 2, 99, 10, 11, 12, 3, 4, 5, 99, 13, 14, 15]);
+}
+
+#[test]
+fn a_file_is_not_replaced_without_being_told_to() {
+    let directory = tempfile::tempdir().unwrap();
+    modules(directory.path(), 1);
+    let build = ["vds", "build", "all.h5", "--name", "/all", "m0.h5/entry/data"];
+    assert_eq!(hyperslab(directory.path(), &build).status, 0);
+    let again = hyperslab(directory.path(), &build);
+    assert_eq!(again.status, 1);
+    assert_eq!(again.err, "hyperslab: all.h5: the file exists; --force replaces it\n");
+    assert_eq!(hyperslab(directory.path(), &[&build[..], &["--force"]].concat()).status, 0);
+}
+
+#[test]
+fn sources_may_come_later() {
+    let directory = tempfile::tempdir().unwrap();
+    let build = ["vds", "build", "all.h5", "--name", "/all", "--fill", "7", "later/m0.h5/entry/data"];
+    let run = hyperslab(directory.path(), &build);
+    assert!(run.err.contains("--expect SHAPE DTYPE says what it will be"), "{}", run.err);
+    let run = hyperslab(directory.path(), &[&build[..], &["--expect", "2,3", "u2"]].concat());
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert_eq!(read(&directory.path().join("all.h5")).1, [7; 6]);
+    std::fs::create_dir(directory.path().join("later")).unwrap();
+    counting(&directory.path().join("later/m0.h5"), &[2, 3], 1);
+    assert_eq!(read(&directory.path().join("all.h5")).1, [1, 2, 3, 4, 5, 6]);
+}
+
+#[test]
+fn check_tells_each_cause_by_its_source() {
+    let directory = tempfile::tempdir().unwrap();
+    let inside = |name: &str| directory.path().join(name);
+    let build = ["vds", "build", "all.h5", "--name", "/all", "--expect", "2,3", "u2"];
+    let sources: Vec<String> = ["good", "missing", "broken", "short", "text"]
+        .iter()
+        .map(|name| format!("{name}.h5/entry/data"))
+        .collect();
+    let sources: Vec<&str> = sources.iter().map(String::as_str).collect();
+    assert_eq!(hyperslab(directory.path(), &[&build[..], &sources].concat()).status, 0);
+    counting(&inside("good.h5"), &[2, 3], 0);
+    counting(&inside("short.h5"), &[1, 3], 0);
+    std::fs::copy(env!("CARGO_BIN_EXE_hyperslab"), inside("broken.h5")).unwrap();
+    let mut text = NewFile::create(inside("text.h5")).unwrap();
+    text.create_dataset("/entry/data", &Datatype::string(2), &[2, 3], &[b'a'; 12]).unwrap();
+    text.finish().unwrap();
+
+    let run = hyperslab(directory.path(), &["vds", "check", "all.h5"]);
+    assert_eq!(run.status, 1);
+    assert!(run.out.starts_with("/all: 1 of 5 sources reachable\n"), "{}", run.out);
+    for cause in ["the file does not exist", "not an HDF5 file", "too short", "wrong type"] {
+        assert!(run.out.contains(cause), "{cause}: {}", run.out);
+    }
+    assert!(!run.out.contains("good.h5"), "{}", run.out);
+}
+
+#[test]
+fn check_of_a_sound_file_ends_well() {
+    let directory = tempfile::tempdir().unwrap();
+    modules(directory.path(), 2);
+    let build = ["vds", "build", "all.h5", "--name", "/all", "m0.h5/entry/data", "m1.h5/entry/data"];
+    assert_eq!(hyperslab(directory.path(), &build).status, 0);
+    let run = hyperslab(directory.path(), &["vds", "check", "all.h5"]);
+    assert_eq!((run.status, run.out.as_str()), (0, "/all: 2 of 2 sources reachable\n"));
+}
+
+#[test]
+fn ls_shows_the_mappings_and_marks_missing_ones() {
+    let directory = tempfile::tempdir().unwrap();
+    modules(directory.path(), 2);
+    let build = ["vds", "build", "all.h5", "--name", "/all", "m0.h5/entry/data", "m1.h5/entry/data"];
+    assert_eq!(hyperslab(directory.path(), &build).status, 0);
+    std::fs::remove_file(directory.path().join("m1.h5")).unwrap();
+    let run = hyperslab(directory.path(), &["vds", "ls", "all.h5/all"]);
+    assert!(run.out.contains("[0:1, 0:2, 0:3]  <-  m0.h5::/entry/data"), "{}", run.out);
+    assert!(run.out.contains("*the file does not exist*"), "{}", run.out);
+    let run = hyperslab(directory.path(), &["vds", "ls", "all.h5/all", "--png", "map.png"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    assert!(directory.path().join("map.png").is_file());
+}
+
+#[test]
+fn the_demo_makes_its_files_and_pictures() {
+    let directory = tempfile::tempdir().unwrap();
+    let run = hyperslab(directory.path(), &["demo", "here"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    for name in ["run.h5", "module_0.h5", "frame_8.png", "mappings.png"] {
+        assert!(directory.path().join("here").join(name).is_file(), "{name}");
+    }
+    assert!(!directory.path().join("here/module_2.h5").exists());
+    assert!(
+        hyperslab(directory.path(), &["vds", "check", "here/run.h5"])
+            .out
+            .contains("3 of 4 sources reachable")
+    );
+}
