@@ -183,10 +183,11 @@ mod tests {
             for value in [f64::from_bits(bits), small, tiny] {
                 let same = |ours: f64, theirs: f64| ours.to_bits() == theirs.to_bits() || (ours.is_nan() && theirs.is_nan());
                 #[expect(clippy::cast_possible_truncation, reason = "the point of the test")]
-                let single = f64::from(value as f32);
+                let narrow = value as f32;
+                let single = f64::from(narrow);
                 prop_assert!(same(through(Float::SINGLE, 4, value), single), "{value}");
                 prop_assert!(same(through(Float::HALF, 2, value), f16::from_f64(value).to_f64()), "{value}");
-                prop_assert!(same(through(Float::BRAIN, 2, single), bf16::from_f64(single).to_f64()), "{value}");
+                prop_assert!(same(through(Float::BRAIN, 2, single), bf16::from_f32(narrow).to_f64()), "{value}");
             }
         }
 
