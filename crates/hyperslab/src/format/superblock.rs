@@ -44,17 +44,18 @@ impl Wire for Superblock {
         }
     }
 
-    /// Writes version 2 or 3.
+    /// Writes version 2 or 3, an older one as version 2; addresses at the widths it says itself.
     fn write(&self, sink: &mut Sink) -> Result<()> {
-        let start = sink.position();
-        sink.put(&SIGNATURE);
-        sink.put(&[self.version, self.widths.offsets, self.widths.lengths]);
-        sink.uint(u64::from(self.flags), 1)?;
-        sink.address(Some(Address(self.base)))?;
-        sink.address(self.extension)?;
-        sink.address(self.end_of_file)?;
-        sink.address(Some(self.root))?;
-        sink.checksum(start);
+        let mut block = Sink::new(self.widths);
+        block.put(&SIGNATURE);
+        block.put(&[self.version.max(2), self.widths.offsets, self.widths.lengths]);
+        block.uint(u64::from(self.flags), 1)?;
+        block.address(Some(Address(self.base)))?;
+        block.address(self.extension)?;
+        block.address(self.end_of_file)?;
+        block.address(Some(self.root))?;
+        block.checksum(0);
+        sink.put(&block.into_bytes());
         Ok(())
     }
 }
@@ -126,6 +127,27 @@ mod tests {
     use super::Superblock;
     use crate::format::bytes::{Address, Cursor, Sink, Widths, Wire};
     use proptest::prelude::{any, proptest};
+
+    #[test]
+    fn an_old_superblock_is_written_as_one_of_version_2_whatever_the_widths_around_it() {
+        let widths = Widths { offsets: 4, lengths: 4 };
+        let (extension, end_of_file) = (None, Some(Address(800)));
+        let old = Superblock {
+            version: 0,
+            widths,
+            flags: 0,
+            base: 0,
+            extension,
+            end_of_file,
+            root: Address(96),
+            driver: None,
+        };
+        let mut sink = Sink::new(Widths::EIGHT);
+        old.write(&mut sink).unwrap();
+        let bytes = sink.into_bytes();
+        let read = Superblock::read(&mut Cursor::new(&bytes, Widths::EIGHT)).unwrap();
+        assert_eq!(read, Superblock { version: 2, ..old });
+    }
 
     proptest! {
         #[test]
