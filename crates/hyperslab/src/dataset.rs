@@ -32,7 +32,7 @@ pub(crate) struct DatasetState {
     pub(crate) datatype: Datatype,
     pub(crate) pipeline: FilterPipeline,
     pub(crate) elements: Elements,
-    /// One element in the dataset's datatype.
+    /// One element in the dataset's datatype, or nothing for zeroes.
     pub(crate) fill: Vec<u8>,
     fill_value: FillValue,
 }
@@ -129,10 +129,10 @@ fn fill_value(objects: &Objects, header: &Header) -> Result<FillValue> {
     }
 }
 
-/// One element of the fill value.
+/// One element of the fill value; no bytes stand for zeroes, however large an element says it is.
 fn fill_bytes(fill: &FillValue, datatype: &Datatype) -> Result<Vec<u8>> {
     match &fill.fill {
-        Fill::Default | Fill::Undefined => Ok(vec![0; datatype.size()]),
+        Fill::Default | Fill::Undefined => Ok(Vec::new()),
         Fill::Value(value) if value.len() == datatype.size() => Ok(value.clone()),
         Fill::Value(value) => Err(Error::malformed(format!(
             "fill value message: the value has {} bytes, an element {}",
@@ -354,5 +354,21 @@ impl Dataset {
     /// `run.h5: /entry/data`, for errors.
     pub(crate) fn place(&self) -> String {
         place(&self.file, &self.path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fill_bytes;
+    use crate::datatype::Datatype;
+    use crate::format::message::fill::{Fill, FillValue};
+
+    #[test]
+    fn opening_a_dataset_of_enormous_elements_takes_no_memory_for_zeroes() {
+        let enormous = Datatype::opaque(usize::try_from(u32::MAX).unwrap(), "");
+        for fill in [Fill::Default, Fill::Undefined] {
+            let fill = FillValue { allocation: 2, time: 2, fill };
+            assert!(fill_bytes(&fill, &enormous).unwrap().is_empty());
+        }
     }
 }
