@@ -4,6 +4,7 @@ and the structures found in both by their signatures."""
 import glob
 import hashlib
 import os
+import re
 import struct
 import sys
 import tempfile
@@ -16,7 +17,6 @@ SHARED = os.path.join(os.environ.get('HYPERSLAB_SHARED', os.path.join(HERE, '..'
 LARGEST = 8 << 10
 SIGNATURES = [b'TREE', b'SNOD', b'HEAP', b'GCOL', b'FRHP', b'FHDB', b'FHIB', b'FAHD', b'FADB', b'EAHD', b'EAIB', b'EASB', b'EADB',
               b'BTHD', b'BTIN', b'BTLF', b'SMTB', b'SMLI', b'FSHD', b'FSSE']
-PIECE = 640
 
 
 def types():
@@ -52,6 +52,11 @@ def make(folder):
         with new('values') as f:
             f.create_dataset('s', data=['one', 'two'], dtype=h5py.string_dtype())
             f.create_dataset('r', data=[f.ref, f['s'].ref], dtype=h5py.ref_dtype)
+        with new('arrays') as f:
+            for name, chunks, most in ('array', (1,), (40,)), ('growing', (1,), (None,)), ('tree', (1, 2), (None, None)), ('one', (40,), (40,)):
+                size = (40,) if len(chunks) == 1 else (5, 4)
+                f.create_dataset(name, data=np.arange(np.prod(size), dtype='u1').reshape(size), chunks=chunks, maxshape=most)
+                f.create_dataset(name + '-packed', data=np.arange(np.prod(size), dtype='u1').reshape(size), chunks=chunks, maxshape=most, compression=1)
         with new('links') as f:
             g = f.create_group('g', track_order=True)
             for i in range(10):
@@ -68,12 +73,34 @@ def save(target, data, seen={}):
 
 
 def pieces(data):
-    """Structures in a file, from their signature on."""
-    for signature in SIGNATURES:
-        at = data.find(signature)
-        while at >= 0:
-            yield data[at:at + PIECE]
-            at = data.find(signature, at + 4)
+    """A plan for the index_heaps target with each structure of a file, and the file."""
+    at = {signature: [match.start() for match in re.finditer(signature, data)] for signature in SIGNATURES}
+    heaps = at[b'FRHP'] or at[b'HEAP'] or [0]
+    for address in (address for places in at.values() for address in places[:3]):
+        if max(address, heaps[0]) < 1 << 16:
+            for rank, growing, filtered, sides in (0, 0, 0, (40, 1)), (0, 1, 0x80, (40, 1)), (1, 3, 0, (5, 4)):
+                yield struct.pack('<6B4H4B2H', 0, rank, 1, filtered, growing, 0, *sides, 1, 1, 1, 2, 1, 1, address, heaps[0]) + data
+
+
+def chunks(folder):
+    """Parameters and a chunk of each filter that h5py, and hdf5plugin where it is there, can write."""
+    filters = [{'compression': 'gzip'}, {'compression': 'lzf'}, {'shuffle': True}, {'fletcher32': True}, {'scaleoffset': 0},
+               {'compression': 'szip', 'compression_opts': ('nn', 8)}]
+    try:
+        import hdf5plugin as p
+        filters += [dict(f) for f in (p.Bitshuffle(), p.Bitshuffle(cname='zstd'), p.Blosc(), p.Blosc(cname='zstd'), p.Blosc(cname='zlib'),
+                                      p.BZip2(), p.LZ4(), p.Zstd())]
+    except ImportError:
+        pass
+    with h5py.File(folder + '/filters', 'w') as f:
+        for number, options in enumerate(filters):
+            for size in 24, 1024:
+                try:
+                    dataset = f.create_dataset('%d-%d' % (number, size), data=np.arange(size, dtype='<i4') // 3, chunks=(size,), **options)
+                except ValueError:
+                    continue
+                client = dataset.id.get_create_plist().get_filter(0)[2]
+                yield struct.pack('<B%dI' % len(client), len(client), *client) + dataset.id.read_direct_chunk((0,))[1]
 
 
 def heap_objects(data):
@@ -96,6 +123,8 @@ def main():
         save('datatype', kind.encode()[2:])
     with tempfile.TemporaryDirectory() as folder:
         make(folder)
+        for chunk in chunks(folder):
+            save('superblock_header', chunk)
         paths = glob.glob(folder + '/*.h5') + glob.glob(SHARED + '/**/*', recursive=True)
         for path in sorted(paths):
             if not os.path.isfile(path) or os.path.getsize(path) > LARGEST * (4 if path.startswith(folder) else 1):
