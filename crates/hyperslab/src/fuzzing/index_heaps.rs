@@ -1,7 +1,7 @@
 //! Chunk indexes, B-trees and heaps, at addresses that the input chooses.
 
 use crate::error::{Error, Result};
-use crate::format::btree_v2::{AttributeName, AttributeOrder, LinkName, LinkOrder, SharedMessage};
+use crate::format::btree_v2::{AttributeName, LinkName, LinkOrder};
 use crate::format::bytes::{Address, Cursor, Widths};
 use crate::format::message::layout::{ChunkIndexing, ChunkedLayout};
 use crate::fuzzing::WIDTHS;
@@ -100,7 +100,13 @@ fn kinds(plan: &Plan) -> [ChunkIndexing; 6] {
 /// Every chunk of the dataset, and those that were found once more, one by one.
 fn chunks(md: &Metadata, plan: &Plan, indexing: ChunkIndexing) -> Result<()> {
     let index = index::open(&plan.layout(indexing), &plan.grid, plan.filtered)?;
-    let last: Vec<u64> = plan.grid.counts().map(|count| count.saturating_sub(1)).collect();
+    let last: Vec<u64> = plan
+        .grid
+        .dims
+        .iter()
+        .zip(&plan.grid.chunk)
+        .map(|(dim, side)| dim.div_ceil((*side).max(1)).saturating_sub(1))
+        .collect();
     let first = vec![0; last.len()];
     let mut found = Vec::new();
     let all = index.visit(md, &first, &last, &mut |coords, _| {
@@ -149,12 +155,6 @@ fn heap_ids(md: &Metadata, tree: Address) -> Vec<Vec<u8>> {
         let _ = btree::find_link_by_order(md, tree, 3);
     }
     if let Ok(all) = btree::records::<AttributeName>(md, tree) {
-        ids.extend(all.iter().map(|record| record.id.to_vec()));
-    }
-    if let Ok(all) = btree::records::<AttributeOrder>(md, tree) {
-        ids.extend(all.iter().map(|record| record.id.to_vec()));
-    }
-    if let Ok(all) = btree::records::<SharedMessage>(md, tree) {
         ids.extend(all.iter().map(|record| record.id.to_vec()));
     }
     ids
