@@ -152,7 +152,6 @@ fn heap_ids(md: &Metadata, tree: Address) -> Vec<Vec<u8>> {
     }
     if let Ok(all) = btree::records::<LinkOrder>(md, tree) {
         ids.extend(all.iter().map(|record| record.id.to_vec()));
-        let _ = btree::find_link_by_order(md, tree, 3);
     }
     if let Ok(all) = btree::records::<AttributeName>(md, tree) {
         ids.extend(all.iter().map(|record| record.id.to_vec()));
