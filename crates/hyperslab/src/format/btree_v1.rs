@@ -108,6 +108,17 @@ impl BTreeV1Node {
         self.body.get(start..start.checked_add(self.key_width)?)
     }
 
+    /// Whether each chunk begins behind the one before it, in a chunk tree.
+    pub(crate) fn chunks_ascend(&self) -> bool {
+        // The last offset of a key is within the element.
+        let rank = (self.key_width / 8).saturating_sub(2);
+        let offsets = |index| self.key(index).map(|key| ChunkKey(key).offsets().take(rank));
+        (1..self.entries).all(|index| match (offsets(index.saturating_sub(1)), offsets(index)) {
+            (Some(before), Some(after)) => before.lt(after),
+            _ => false,
+        })
+    }
+
     /// Child `index`, of `entries`.
     pub(crate) fn child(&self, index: usize) -> Option<Address> {
         let start = index.checked_mul(self.pair())?.checked_add(self.key_width)?;
@@ -163,6 +174,20 @@ mod tests {
         let mut sink = Sink::new(Widths::EIGHT);
         node.write(&mut sink).unwrap();
         assert_eq!(sink.into_bytes(), bytes);
+    }
+
+    #[test]
+    fn chunks_out_of_order_are_noticed() {
+        let width = BTreeV1Node::chunk_key_width(1);
+        for (second, ascends) in [(8_u64, true), (0, false)] {
+            let mut bytes = b"TREE\x01\x00\x02\x00".to_vec();
+            for number in [u64::MAX, u64::MAX, 64, 4, 0, 0x100, 64, second, 0, 0x200, 64, 12, 0] {
+                bytes.extend(number.to_le_bytes());
+            }
+            let node =
+                BTreeV1Node::read(&mut Cursor::new(&bytes, Widths::EIGHT), TreeKind::Chunk, width).unwrap();
+            assert_eq!(node.chunks_ascend(), ascends, "second chunk at {second}");
+        }
     }
 
     proptest! {

@@ -120,7 +120,12 @@ impl BTreeV1 {
         if entries > USUAL_ENTRIES {
             bytes = md.read(address, BTreeV1Node::size(entries, self.key_width, widths))?;
         }
-        BTreeV1Node::read(&mut Cursor::new(&bytes, widths), self.kind, self.key_width)
+        let node = BTreeV1Node::read(&mut Cursor::new(&bytes, widths), self.kind, self.key_width)?;
+        // A search would find other chunks than a walk.
+        if self.kind == TreeKind::Chunk && !node.chunks_ascend() {
+            return Err(Error::malformed("its chunks are not in the order of their offsets"));
+        }
+        Ok(node)
     }
 }
 
