@@ -1,7 +1,6 @@
 //! Fletcher32 (3): a checksum after the data, four bytes.
 
 use crate::error::{Error, Result};
-use crate::format::checksum::is_right;
 
 /// The sums stay within 32 bits for this many 16-bit words before they are folded.
 const WORDS_PER_FOLD: usize = 360;
@@ -16,7 +15,7 @@ pub(super) fn verified(input: &[u8]) -> Result<&[u8]> {
     };
     let stored = u32::from_le_bytes(*stored);
     let sum = fletcher32(data);
-    if is_right(stored, sum) || stored == halves_exchanged(sum) {
+    if stored == sum || stored == halves_exchanged(sum) || cfg!(fuzzing) {
         return Ok(data);
     }
     Err(Error::malformed(format!("checksum is {stored:#x}, its bytes give {sum:#x}")))
