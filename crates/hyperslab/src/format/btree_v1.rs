@@ -112,9 +112,11 @@ impl BTreeV1Node {
     pub(crate) fn chunks_ascend(&self) -> bool {
         // The last offset of a key is within the element.
         let rank = (self.key_width / 8).saturating_sub(2);
-        let offsets = |index| self.key(index).map(|key| ChunkKey(key).offsets().take(rank));
-        (1..self.entries).all(|index| match (offsets(index.saturating_sub(1)), offsets(index)) {
-            (Some(before), Some(after)) => before.lt(after),
+        (1..self.entries).all(|index| match (self.key(index.saturating_sub(1)), self.key(index)) {
+            (Some(before), Some(after)) => {
+                let (before, after) = (ChunkKey(before), ChunkKey(after));
+                before.offsets().take(rank).lt(after.offsets().take(rank))
+            }
             _ => false,
         })
     }
