@@ -54,7 +54,7 @@ impl Nested {
     }
 }
 
-/// Fill values first, then reads; the parts of all reads of a step share no place unless `overlapping`.
+/// Fill values first, then reads, which go at once when their parts share no place.
 #[derive(Debug, Default)]
 struct Step {
     fills: Vec<Work>,
@@ -241,13 +241,8 @@ impl Plan {
             let number = u32::try_from(number).map_err(|_| Error::limit("more than 2^32 sources"))?;
             let memory =
                 Memory { conversion: &conversion, size: 4, heap: &work.source.file.objects, zeroed: false };
-            for part in &work.parts {
-                let out = bytemuck::cast_slice_mut(&mut owners);
-                let parts = std::slice::from_ref(part);
-                if let Some(output) = Disjoint::new(out, place_dims, 4, parts)? {
-                    layout::fill_shared(bytemuck::bytes_of(&number), 4, 0..1, &memory, &output)?;
-                }
-            }
+            let out = bytemuck::cast_slice_mut(&mut owners);
+            layout::fill_parts((bytemuck::bytes_of(&number), 4), &work.parts, place_dims, &memory, out)?;
         }
         Ok(owners)
     }
@@ -277,12 +272,8 @@ impl Step {
             let state = &work.source.state;
             let conversion = work.conversion(memory)?;
             let memory = work.memory(&conversion, memory, zeroed);
-            for part in &work.parts {
-                let parts = std::slice::from_ref(part);
-                if let Some(output) = Disjoint::new(out, place_dims, memory.size, parts)? {
-                    layout::fill_shared(&state.fill, state.datatype.size(), 0..1, &memory, &output)?;
-                }
-            }
+            let fill = (state.fill.as_slice(), state.datatype.size());
+            layout::fill_parts(fill, &work.parts, place_dims, &memory, out)?;
         }
         Ok(())
     }

@@ -114,21 +114,23 @@ pub(crate) fn read_shared(
     elements.read(range, &transfer, output)
 }
 
-/// Writes the fill value to the parts of `output` that are numbered `range`.
+/// Writes the fill value to `parts` of `out`, an array of `place_dims` elements in memory.
 ///
 /// # Errors
-/// When the fill value cannot be converted.
-pub(crate) fn fill_shared(
-    fill: &[u8],
-    element: usize,
-    range: Range<usize>,
+/// `Usage` when a part leaves the output; when the fill value cannot be converted.
+pub(crate) fn fill_parts(
+    (fill, element): (&[u8], usize),
+    parts: &[Part],
+    place_dims: &[u64],
     memory: &Memory<'_>,
-    output: &Disjoint<'_>,
+    out: &mut [u8],
 ) -> Result<()> {
-    match Transfer::new(memory, element)?.pattern(fill)? {
-        Some(pattern) => range.into_iter().try_for_each(|part| output.claim(part)?.fill(&pattern)),
-        None => Ok(()),
-    }
+    let Some(pattern) = Transfer::new(memory, element)?.pattern(fill)? else { return Ok(()) };
+    parts.iter().try_for_each(|part| {
+        one_by_one(part, place_dims, memory.size, out, &mut |output| {
+            (0..output.parts().len()).try_for_each(|at| output.claim(at)?.fill(&pattern))
+        })
+    })
 }
 
 impl Elements<'_> {
