@@ -2,9 +2,8 @@
 
 use crate::output::{Failure, Outcome, Output};
 use crate::progress;
-use crate::target::Target;
-use crate::virtuals::all;
-use hyperslab::{Dataset, File, Object};
+use crate::virtuals::named;
+use hyperslab::Dataset;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Says how many sources can be read, and what is wrong with the others; status 1 if any cannot.
@@ -19,15 +18,7 @@ pub(crate) struct Arguments {
 type Problems = BTreeMap<(String, String), BTreeSet<usize>>;
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
-    let target = Target::parse(&arguments.target);
-    let file = File::open(&target.file)?;
-    let datasets = match file.object(&target.path)? {
-        Object::Dataset(dataset) if dataset.is_virtual() => vec![dataset],
-        Object::Dataset(_) => {
-            return Err(Failure::message(format!("{}: not a virtual dataset", arguments.target)));
-        }
-        _ => all(&file)?,
-    };
+    let datasets = named(&arguments.target)?;
     if datasets.is_empty() {
         return output.line("no virtual datasets");
     }

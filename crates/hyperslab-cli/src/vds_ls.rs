@@ -2,10 +2,9 @@
 
 use crate::output::{Failure, Outcome, Output};
 use crate::picture::{Picture, Tile};
-use crate::target::Target;
 use crate::values::extent;
-use crate::virtuals::{all, problems, written};
-use hyperslab::{Dataset, File, Hyperslab, Object, Selection, VirtualMapping};
+use crate::virtuals::{named, problems, written};
+use hyperslab::{Dataset, Hyperslab, Selection, VirtualMapping};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -28,15 +27,7 @@ pub(crate) struct Arguments {
 }
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
-    let target = Target::parse(&arguments.target);
-    let file = File::open(&target.file)?;
-    let datasets = match file.object(&target.path)? {
-        Object::Dataset(dataset) if dataset.is_virtual() => vec![dataset],
-        Object::Dataset(_) => {
-            return Err(Failure::message(format!("{}: not a virtual dataset", arguments.target)));
-        }
-        _ => all(&file)?,
-    };
+    let datasets = named(&arguments.target)?;
     if let Some(path) = &arguments.png {
         let [dataset] = datasets.as_slice() else {
             let message =

@@ -1,14 +1,26 @@
 //! The virtual datasets of a file, and what a selection of one reads like.
 
-use crate::output::{Outcome, text, warn};
+use crate::output::{Failure, Outcome, text, warn};
+use crate::target::Target;
 use hyperslab::{AxisSlab, Dataset, File, Group, Hyperslab, LinkKind, Object, Selection};
 use std::collections::{HashSet, VecDeque};
 
 /// Objects that are looked at.
 const MOST_OBJECTS: usize = 1_000_000;
 
+/// The virtual dataset that `FILE/PATH` names, or every one of the file.
+pub(crate) fn named(text: &str) -> Outcome<Vec<Dataset>> {
+    let target = Target::parse(text);
+    let file = File::open(&target.file)?;
+    match file.object(&target.path)? {
+        Object::Dataset(dataset) if dataset.is_virtual() => Ok(vec![dataset]),
+        Object::Dataset(_) => Err(Failure::message(format!("{text}: not a virtual dataset"))),
+        _ => all(&file),
+    }
+}
+
 /// Every virtual dataset of a file, in order of depth and name.
-pub(crate) fn all(file: &File) -> Outcome<Vec<Dataset>> {
+fn all(file: &File) -> Outcome<Vec<Dataset>> {
     let root = file.root()?;
     let mut found = Vec::new();
     let mut seen = HashSet::from([Object::Group(root.clone()).address()]);
