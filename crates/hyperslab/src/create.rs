@@ -107,7 +107,7 @@ impl NewFile {
             let message = format!("{} bytes for {dims:?} elements of {} bytes", bytes.len(), datatype.size());
             return Err(Error::usage(message).at(path));
         }
-        let address = self.stage(bytes.to_vec(), Stage::Data)?;
+        let address = self.stage(bytes.to_vec(), Stage::Block)?;
         let layout = DataLayout::Contiguous { address, size: Some(bytes.len() as u64) };
         let fill = FillValue { allocation: LATE, time: IF_SET, fill: Fill::Default };
         self.add(path, datatype, &extent, &fill, &layout)
@@ -132,7 +132,7 @@ impl NewFile {
         let (collection, index) = match layout.encode(self.metadata.widths())? {
             Some(block) => {
                 let heap = GlobalHeapCollection::build(&[&block], SMALLEST_HEAP, self.metadata.widths())?;
-                (self.stage(self.encode(&heap)?, Stage::NewBlock)?, 1)
+                (self.stage(self.encode(&heap)?, Stage::Block)?, 1)
             }
             None => (None, 0),
         };

@@ -39,6 +39,7 @@ pub use datatype::{
 };
 pub use error::{Error, ErrorKind, Result};
 pub use file::{File, OpenOptions};
+pub use format::bytes::Bounds;
 pub use group::{Group, Link, LinkKind, NamedDatatype, Object};
 pub use reference::Referenced;
 pub use space::{AxisSlab, Blocks, Extent, Hyperslab, Points, Selection};

@@ -1,16 +1,22 @@
 //! Structures at addresses: load them, and stage, allocate and flush what changes.
+#![allow(dead_code, reason = "the writers of objects and indexes will use it")]
 
 pub(crate) mod btree_v1;
 pub(crate) mod btree_v2;
 pub(crate) mod cache;
+pub(crate) mod decoded;
+pub(crate) mod space;
 pub(crate) mod stage;
 
-use crate::error::{Error, Place, Result, to_usize};
-use crate::format::bytes::{Address, Cursor, Widths, Wire};
-use crate::metadata::stage::{Stage, Staged};
+use crate::error::{Error, Result, to_usize};
+use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
+use crate::metadata::decoded::Decoded;
+use crate::metadata::space::Space;
+use crate::metadata::stage::{Seal, Stage, Staged};
 use crate::storage::pages::Pages;
 use crate::storage::{ReadAt, WriteAt};
 use parking_lot::Mutex;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,29 +29,56 @@ pub(crate) struct Metadata {
     pages: Pages,
     base: u64,
     widths: Widths,
+    bounds: Bounds,
     /// Bytes that count instead of those in the file: a metadata cache image.
     image: BTreeMap<u64, Vec<u8>>,
+    /// What waits to be written, when the file is open to write.
     staged: Option<Mutex<Staged>>,
+    decoded: Decoded,
 }
 
 impl Metadata {
     /// Metadata of a file that is only read; `base` is where address 0 is.
     pub(crate) fn new(pages: Pages, base: u64, widths: Widths) -> Self {
-        Self { pages, base, widths, image: BTreeMap::new(), staged: None }
+        Self {
+            pages,
+            base,
+            widths,
+            bounds: Bounds::default(),
+            image: BTreeMap::new(),
+            staged: None,
+            decoded: Decoded::default(),
+        }
+    }
+
+    /// Metadata of a file that is written, whose bytes in use end at the address `end`.
+    pub(crate) fn writable(storage: Arc<dyn WriteAt>, base: u64, widths: Widths, end: u64) -> Result<Self> {
+        let pages = Pages::new(Arc::clone(&storage) as Arc<dyn ReadAt>)
+            .map_err(|error| Error::io("cannot read the file", error))?;
+        let staged = Staged::new(storage, base, Space::new(end, widths.offsets));
+        Ok(Self { staged: Some(Mutex::new(staged)), ..Self::new(pages, base, widths) })
     }
 
     /// Metadata of a new, empty file; the first `reserved` bytes are left for the superblock.
     pub(crate) fn create(storage: Arc<dyn WriteAt>, reserved: u64) -> Result<Self> {
-        let pages =
-            Pages::new(Arc::clone(&storage) as Arc<dyn ReadAt>).map_err(|e| Error::io("new file", e))?;
-        let staged = Some(Mutex::new(Staged::new(storage, reserved)));
-        Ok(Self { pages, base: 0, widths: Widths::EIGHT, image: BTreeMap::new(), staged })
+        Self::writable(storage, 0, Widths::EIGHT, reserved)
     }
 
     /// The same file, once its superblock told the widths.
     pub(crate) fn with_widths(mut self, widths: Widths) -> Self {
         self.widths = widths;
         self
+    }
+
+    /// The same file, written for readers as old as `bounds` says.
+    pub(crate) fn with_bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// How old a program may be that reads what is written.
+    pub(crate) fn bounds(&self) -> Bounds {
+        self.bounds
     }
 
     /// The same file with an image laid over it.
@@ -72,7 +105,7 @@ impl Metadata {
     /// One past the last address that has bytes.
     pub(crate) fn end(&self) -> u64 {
         match &self.staged {
-            Some(staged) => staged.lock().end(),
+            Some(staged) => staged.lock().space.end(),
             None => self.pages.len().saturating_sub(self.base),
         }
     }
@@ -94,20 +127,36 @@ impl Metadata {
                 "a structure of {length} bytes, at most {LARGEST} are read at once"
             )));
         }
-        if let Some(staged) = &self.staged
-            && let Some(bytes) = staged.lock().get(address, length)
-        {
-            return Ok(bytes);
-        }
-        if let Some(bytes) = self.in_image(address, length) {
-            return Ok(bytes);
-        }
-        let offset = self.base.checked_add(address.0).ok_or_else(|| Error::malformed("address overflows"))?;
         let mut bytes = vec![0; length];
-        self.pages
-            .read_at(offset, &mut bytes)
-            .map_err(|e| Error::io(format!("reading {length} bytes at {address}"), e))?;
+        let Some(staged) = &self.staged else {
+            if let Some(bytes) = self.in_image(address, length) {
+                return Ok(bytes);
+            }
+            self.read_stored(address, &mut bytes)?;
+            return Ok(bytes);
+        };
+        let mut staged = staged.lock();
+        if !staged.whole(address, &mut bytes) {
+            self.read_stored(address, &mut bytes)?;
+            staged.overlay(address, &mut bytes);
+        }
         Ok(bytes)
+    }
+
+    /// Bytes as they are in the file; beyond its end, where nothing was written yet, zeroes.
+    fn read_stored(&self, address: Address, bytes: &mut [u8]) -> Result<()> {
+        let offset = self.base.checked_add(address.0).ok_or_else(|| Error::malformed("address overflows"))?;
+        let length = bytes.len();
+        let there = match &self.staged {
+            None => length,
+            Some(_) => {
+                usize::try_from(self.pages.len().saturating_sub(offset)).map_or(length, |n| n.min(length))
+            }
+        };
+        let bytes = bytes.get_mut(..there).unwrap_or_default();
+        self.pages
+            .read_at(offset, bytes)
+            .map_err(|error| Error::io(format!("reading {length} bytes at {address}"), error))
     }
 
     /// Up to `length` bytes at `address`, fewer at the end of the file.
@@ -122,23 +171,272 @@ impl Metadata {
         T::read(&mut Cursor::new(&bytes, self.widths))
     }
 
-    /// Room for `length` bytes at the end of the file.
-    pub(crate) fn allocate(&self, length: usize) -> Result<Address> {
-        self.writer()?.lock().allocate(length)
+    /// What `read` decodes at an address, remembered until the bytes there change; `read` also
+    /// tells about how many bytes it takes in memory.
+    pub(crate) fn decoded<T: Any + Send + Sync>(
+        &self,
+        address: Address,
+        read: impl FnOnce() -> Result<(T, usize)>,
+    ) -> Result<Arc<T>> {
+        if let Some(found) = self.decoded.get(address.0) {
+            return Ok(found);
+        }
+        let (value, weight) = read()?;
+        let value = Arc::new(value);
+        self.decoded.keep(address.0, &value, weight);
+        Ok(value)
     }
 
-    /// Stages bytes at an allocated address; they reach the file in the order of their stage.
-    pub(crate) fn put(&self, stage: Stage, address: Address, bytes: Vec<u8>) -> Result<()> {
-        self.writer()?.lock().put(stage, address, bytes);
+    /// Whether the file is open to write.
+    pub(crate) fn is_writable(&self) -> bool {
+        self.staged.is_some()
+    }
+
+    /// Room for `length` bytes.
+    pub(crate) fn allocate(&self, length: usize) -> Result<Address> {
+        let mut staged = self.writer()?.lock();
+        staged.check()?;
+        staged.space.allocate(length as u64)
+    }
+
+    /// Gives the `length` bytes at `address` back; what they held is forgotten.
+    pub(crate) fn free(&self, address: Address, length: u64) -> Result<()> {
+        self.decoded.forget_range(address.0, length);
+        self.writer()?.lock().free(address, length);
         Ok(())
     }
 
+    /// Stages the whole bytes of the block at `address`, checksum included; they reach the file at the next flush.
+    pub(crate) fn put(&self, stage: Stage, address: Address, bytes: Vec<u8>) -> Result<()> {
+        self.put_unsealed(stage, address, bytes, Seal::None)
+    }
+
+    /// As [`put`](Self::put), with a checksum that is computed when the bytes are next read or written.
+    pub(crate) fn put_unsealed(
+        &self,
+        stage: Stage,
+        address: Address,
+        bytes: Vec<u8>,
+        seal: Seal,
+    ) -> Result<()> {
+        self.decoded.forget(address.0);
+        let mut staged = self.writer()?.lock();
+        staged.check()?;
+        staged.put(stage, address, bytes, seal);
+        Ok(())
+    }
+
+    /// Changes the block of `length` bytes at `address` in place; its checksum follows by itself.
+    ///
+    /// `length` is that of the whole block, the same whenever it is put or edited.
+    pub(crate) fn edit<R>(
+        &self,
+        (stage, seal): (Stage, Seal),
+        address: Address,
+        length: usize,
+        change: impl FnOnce(&mut [u8]) -> Result<R>,
+    ) -> Result<R> {
+        self.decoded.forget(address.0);
+        let staged = self.writer()?;
+        staged.lock().check()?;
+        if let Some(bytes) = staged.lock().block_mut(stage, address, length, seal) {
+            return change(bytes);
+        }
+        let mut bytes = self.read(address, length)?;
+        let result = change(&mut bytes)?;
+        staged.lock().put(stage, address, bytes, seal);
+        Ok(result)
+    }
+
+    /// Stages a structure.
+    pub(crate) fn store(&self, stage: Stage, address: Address, value: &impl Wire) -> Result<()> {
+        self.put(stage, address, self.encode(value)?)
+    }
+
+    /// Bytes of a structure, at the widths and for the readers of the file.
+    pub(crate) fn encode(&self, value: &impl Wire) -> Result<Vec<u8>> {
+        let mut sink = Sink::new(self.widths).bounded(self.bounds);
+        value.write(&mut sink)?;
+        Ok(sink.into_bytes())
+    }
+
+    /// Allocates room for a new block and stages its bytes.
+    pub(crate) fn place(&self, stage: Stage, bytes: Vec<u8>) -> Result<Address> {
+        let address = self.allocate(bytes.len())?;
+        self.put(stage, address, bytes)?;
+        Ok(address)
+    }
+
+    /// Writes element data at an allocated address, at once.
+    pub(crate) fn write_data(&self, address: Address, bytes: &[u8]) -> Result<()> {
+        let staged = self.writer()?;
+        let storage = {
+            let staged = staged.lock();
+            staged.check()?;
+            Arc::clone(staged.storage())
+        };
+        let offset = self.base.checked_add(address.0).ok_or_else(|| Error::malformed("address overflows"))?;
+        let written = storage.write_at(offset, bytes);
+        self.pages.forget(offset, bytes.len() as u64);
+        written.map_err(|error| {
+            staged.lock().fail();
+            Error::io(format!("writing {} bytes of elements at {address}", bytes.len()), error)
+        })
+    }
+
     /// Writes everything staged, lower stages first.
+    ///
+    /// After an error nothing is written any more; the file is then as the last flush left it.
     pub(crate) fn flush(&self) -> Result<()> {
-        self.writer()?.lock().flush().map_err(|e| Error::io("writing metadata", e)).at(|| "flush")
+        let mut staged = self.writer()?.lock();
+        staged.check()?;
+        let flushed = staged.flush().and_then(|changed| {
+            for (offset, length) in changed {
+                self.pages.forget(offset, length);
+            }
+            staged.fit()
+        });
+        flushed.map_err(|error| Error::io("writing metadata", error))?;
+        self.pages.remeasure(self.base.saturating_add(staged.space.end()));
+        Ok(())
+    }
+
+    /// Whether the file on disk is whole, though perhaps older than what was asked for.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.staged.as_ref().is_none_or(|staged| staged.lock().is_whole())
+    }
+
+    /// Returns when everything written is on the disk.
+    pub(crate) fn sync(&self) -> Result<()> {
+        let storage = Arc::clone(self.writer()?.lock().storage());
+        storage.sync().map_err(|error| Error::io("waiting for the disk", error))
     }
 
     fn writer(&self) -> Result<&Mutex<Staged>> {
         self.staged.as_ref().ok_or_else(|| Error::usage("the file is open to read only"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Metadata;
+    use super::stage::{Seal, Stage};
+    use crate::format::bytes::Address;
+    use crate::format::checksum::lookup3;
+    use crate::storage::memory::MemoryStorage;
+    use crate::storage::{ReadAt, WriteAt};
+    use std::io;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU64, Ordering};
+
+    /// Storage whose write number `fails` fails, once.
+    #[derive(Debug)]
+    struct Failing {
+        inner: MemoryStorage,
+        writes: AtomicU64,
+        fails: u64,
+    }
+
+    impl ReadAt for Failing {
+        fn len(&self) -> io::Result<u64> {
+            self.inner.len()
+        }
+        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+            self.inner.read_at(offset, buffer)
+        }
+    }
+
+    impl WriteAt for Failing {
+        fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+            if self.writes.fetch_add(1, Ordering::Relaxed) == self.fails {
+                self.inner.write_at(offset, &bytes[..bytes.len() / 2])?;
+                return Err(io::Error::from(io::ErrorKind::StorageFull));
+            }
+            self.inner.write_at(offset, bytes)
+        }
+        fn set_len(&self, length: u64) -> io::Result<()> {
+            self.inner.set_len(length)
+        }
+        fn sync(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn file(fails: u64) -> (Arc<Failing>, Metadata) {
+        let storage = Arc::new(Failing { inner: MemoryStorage::default(), writes: AtomicU64::new(0), fails });
+        let md = Metadata::create(Arc::clone(&storage) as Arc<dyn WriteAt>, 48).unwrap();
+        (storage, md)
+    }
+
+    #[test]
+    fn what_is_staged_is_read_before_and_after_it_is_written() {
+        let (_, md) = file(u64::MAX);
+        let first = md.place(Stage::Block, vec![1; 20]).unwrap();
+        let second = md.place(Stage::Block, vec![2; 20]).unwrap();
+        for _ in 0..2 {
+            assert_eq!(md.read(Address(first.0 + 4), 8).unwrap(), [1; 8]);
+            let across = md.read(first, 44).unwrap();
+            assert_eq!((across[19], across[20], across[24]), (1, 0, 2));
+            assert_eq!(second.0, first.0 + 24);
+            md.flush().unwrap();
+        }
+    }
+
+    #[test]
+    fn an_edited_block_is_sealed_when_it_is_read() {
+        let (storage, md) = file(u64::MAX);
+        let at = md.place(Stage::Block, vec![0; 20]).unwrap();
+        md.flush().unwrap();
+        for value in [7, 9] {
+            md.edit((Stage::Block, Seal::Last), at, 20, |bytes| {
+                bytes[3] = value;
+                Ok(())
+            })
+            .unwrap();
+        }
+        let bytes = md.read(at, 20).unwrap();
+        assert_eq!(bytes[3], 9);
+        assert_eq!(bytes[16..], lookup3(&bytes[..16]).to_le_bytes());
+        md.flush().unwrap();
+        let mut stored = [0; 20];
+        storage.read_at(at.0, &mut stored).unwrap();
+        assert_eq!(stored, *bytes);
+    }
+
+    #[test]
+    fn a_seal_within_a_block_counts_itself_as_zeroes() {
+        let (_, md) = file(u64::MAX);
+        let mut bytes: Vec<u8> = (0..40).collect();
+        let at = md.allocate(40).unwrap();
+        md.put_unsealed(Stage::Block, at, bytes.clone(), Seal::At(8)).unwrap();
+        bytes[8..12].fill(0);
+        assert_eq!(md.read(at, 40).unwrap()[8..12], lookup3(&bytes).to_le_bytes());
+    }
+
+    #[test]
+    fn a_failed_flush_leaves_the_file_as_the_last_one_did_and_latches() {
+        for fails in 1..5 {
+            let (storage, md) = file(fails);
+            let blocks: Vec<_> = (0..3).map(|n| md.place(Stage::Block, vec![n; 16]).unwrap()).collect();
+            md.flush().unwrap();
+            let mut before = vec![0; 96];
+            storage.read_at(0, &mut before).unwrap();
+            for at in &blocks {
+                md.edit((Stage::Block, Seal::None), *at, 16, |bytes| {
+                    bytes.fill(9);
+                    Ok(())
+                })
+                .unwrap();
+            }
+            md.place(Stage::Block, vec![8; 16]).unwrap();
+            let error = md.flush().unwrap_err().to_string();
+            assert!(error.contains("writing metadata"), "{error}");
+            let mut after = vec![0; 96];
+            storage.read_at(0, &mut after).unwrap();
+            assert_eq!(after, before, "write {fails} fails");
+            assert!(md.is_whole());
+            let error = md.place(Stage::Block, vec![1]).unwrap_err().to_string();
+            assert!(error.contains("an earlier write failed"), "{error}");
+        }
     }
 }

@@ -1,7 +1,9 @@
-//! [`Stage`]: the order in which what was staged reaches the file.
+//! [`Staged`]: what was changed and not yet written, and the order in which it reaches the file.
 
 use crate::error::{Error, Result};
 use crate::format::bytes::Address;
+use crate::format::checksum::lookup3;
+use crate::metadata::space::Space;
 use crate::storage::WriteAt;
 use std::collections::BTreeMap;
 use std::io;
@@ -10,72 +12,258 @@ use std::sync::Arc;
 /// When a staged structure may reach the file; lower stages are written first.
 ///
 /// What a structure points at is of a lower stage, so a reader never follows an address to bytes
-/// that are not there yet.
+/// that are not there yet. Whatever its stage, a block the file on disk does not know comes before
+/// all blocks it does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Stage {
-    /// Element data.
-    Data,
-    /// Blocks nothing in the file refers to yet.
-    NewBlock,
-    /// Object headers, which make their blocks reachable.
+    /// Blocks an index, a heap or a tree leads to.
+    Block,
+    /// Blocks that lead to other blocks.
+    IndexBlock,
+    /// The head of an index, a heap or a tree.
+    IndexHeader,
+    /// Object headers.
     ObjectHeader,
-    /// The superblock, which makes the file one.
+    /// The superblock.
     Superblock,
 }
 
-/// Allocates at the end of the file's contents, which alignment keeps at multiples of this.
-const ALIGNMENT: u64 = 8;
+/// The checksum a block ends its changes with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Seal {
+    /// None: the structure has no checksum, or its bytes carry it already.
+    None,
+    /// The last four bytes, over all before them.
+    Last,
+    /// Four bytes at an offset, over the whole block with those four as zeroes.
+    At(usize),
+}
 
-/// What waits to be written, and where the file ends.
+/// Bytes that are written at once, at most, besides single blocks that are larger.
+const BATCH: usize = 1 << 20;
+/// Blocks so near to each other are written together when what is between them belongs to nobody.
+const NEAR: u64 = 8;
+
+/// What waits to be written.
 #[derive(Debug)]
 pub(crate) struct Staged {
     storage: Arc<dyn WriteAt>,
-    end: u64,
-    waiting: BTreeMap<(Stage, u64), Vec<u8>>,
-    failed: bool,
+    /// Where address 0 is.
+    base: u64,
+    pub(crate) space: Space,
+    blocks: BTreeMap<u64, Block>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Sound,
+    /// A write failed; what is on disk is what the last flush left.
+    Restored,
+    /// A write failed, and so did putting back what was there before.
+    Damaged,
+}
+
+#[derive(Debug)]
+struct Block {
+    stage: Stage,
+    bytes: Vec<u8>,
+    /// A checksum that does not yet count the last changes.
+    owed: Seal,
+}
+
+impl Block {
+    fn settle(&mut self) {
+        let at = match self.owed {
+            Seal::None => return,
+            Seal::Last => self.bytes.len().saturating_sub(4),
+            Seal::At(at) => at,
+        };
+        let end = at.saturating_add(4);
+        if self.owed != Seal::Last
+            && let Some(field) = self.bytes.get_mut(at..end)
+        {
+            field.fill(0);
+        }
+        let covered = if self.owed == Seal::Last { at } else { self.bytes.len() };
+        let sum = lookup3(self.bytes.get(..covered).unwrap_or_default());
+        if let Some(field) = self.bytes.get_mut(at..end) {
+            field.copy_from_slice(&sum.to_le_bytes());
+        }
+        self.owed = Seal::None;
+    }
 }
 
 impl Staged {
-    pub(crate) fn new(storage: Arc<dyn WriteAt>, end: u64) -> Self {
-        Self { storage, end, waiting: BTreeMap::new(), failed: false }
+    pub(crate) fn new(storage: Arc<dyn WriteAt>, base: u64, space: Space) -> Self {
+        Self { storage, base, space, blocks: BTreeMap::new(), state: State::Sound }
     }
 
-    pub(crate) fn end(&self) -> u64 {
-        self.end
-    }
-
-    pub(crate) fn allocate(&mut self, length: usize) -> Result<Address> {
-        let start = self.end.next_multiple_of(ALIGNMENT);
-        self.end =
-            start.checked_add(length as u64).ok_or_else(|| Error::limit("the file would pass 2^64 bytes"))?;
-        Ok(Address(start))
-    }
-
-    pub(crate) fn put(&mut self, stage: Stage, address: Address, bytes: Vec<u8>) {
-        self.waiting.insert((stage, address.0), bytes);
-    }
-
-    /// Staged bytes, when a staged structure begins at `address` and is long enough.
-    pub(crate) fn get(&self, address: Address, length: usize) -> Option<Vec<u8>> {
-        let stages = [Stage::Superblock, Stage::ObjectHeader, Stage::NewBlock, Stage::Data];
-        stages.iter().find_map(|stage| {
-            let bytes = self.waiting.get(&(*stage, address.0))?;
-            bytes.get(..length).map(<[u8]>::to_vec)
-        })
-    }
-
-    /// Writes what waits in order of stage and address; after an error nothing is written any more.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        if self.failed {
-            return Err(io::Error::other("an earlier write failed, so the file is not written any more"));
+    /// Fails once a write has failed.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.state == State::Sound {
+            return Ok(());
         }
-        self.failed = true;
-        self.storage.set_len(self.end)?;
-        for ((_, address), bytes) in &self.waiting {
-            self.storage.write_at(*address, bytes)?;
+        let cause = io::Error::other("an earlier write failed, so nothing is written to this file any more");
+        Err(Error::io("the file is as its last flush left it", cause))
+    }
+
+    /// Whether what is on disk is whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.state != State::Damaged
+    }
+
+    /// From now on nothing is written.
+    pub(crate) fn fail(&mut self) {
+        if self.state == State::Sound {
+            self.state = State::Restored;
         }
-        self.waiting.clear();
-        self.failed = false;
+    }
+
+    /// Replaces the block at an address.
+    pub(crate) fn put(&mut self, stage: Stage, address: Address, bytes: Vec<u8>, owed: Seal) {
+        self.blocks.insert(address.0, Block { stage, bytes, owed });
+    }
+
+    /// The block at an address, to change it; none when it is not staged.
+    pub(crate) fn block_mut(
+        &mut self,
+        stage: Stage,
+        address: Address,
+        length: usize,
+        owed: Seal,
+    ) -> Option<&mut [u8]> {
+        let block = self.blocks.get_mut(&address.0).filter(|block| block.bytes.len() == length)?;
+        block.stage = stage;
+        block.owed = owed;
+        Some(&mut block.bytes)
+    }
+
+    /// Gives space back, with what is staged in it.
+    pub(crate) fn free(&mut self, address: Address, length: u64) {
+        let inside: Vec<u64> =
+            self.blocks.range(address.0..address.0.saturating_add(length)).map(|(at, _)| *at).collect();
+        for at in inside {
+            self.blocks.remove(&at);
+        }
+        self.space.free(address, length);
+    }
+
+    /// Whether the range lies in one staged block; then `out` is it.
+    pub(crate) fn whole(&mut self, address: Address, out: &mut [u8]) -> bool {
+        let Some((start, block)) = self.blocks.range_mut(..=address.0).next_back() else { return false };
+        let Ok(from) = usize::try_from(address.0 - start) else { return false };
+        let Some(end) = from.checked_add(out.len()).filter(|end| *end <= block.bytes.len()) else {
+            return false;
+        };
+        block.settle();
+        out.copy_from_slice(block.bytes.get(from..end).unwrap_or_default());
+        true
+    }
+
+    /// Lays what is staged over bytes read from the file at `address`.
+    pub(crate) fn overlay(&mut self, address: Address, out: &mut [u8]) {
+        let end = address.0.saturating_add(out.len() as u64);
+        let before = self.blocks.range(..address.0).next_back().map_or(address.0, |(start, _)| *start);
+        for (start, block) in self.blocks.range_mut(before..end) {
+            let (from, to) = (address.0.max(*start), end.min(start.saturating_add(block.bytes.len() as u64)));
+            if from >= to {
+                continue;
+            }
+            block.settle();
+            let within = |at: u64, origin: u64| usize::try_from(at - origin).unwrap_or(usize::MAX);
+            let target = out.get_mut(within(from, address.0)..within(to, address.0));
+            if let (Some(target), Some(bytes)) =
+                (target, block.bytes.get(within(from, *start)..within(to, *start)))
+            {
+                target.copy_from_slice(bytes);
+            }
+        }
+    }
+
+    /// Writes what is staged, and gives the ranges of the file (offset and length) that changed.
+    pub(crate) fn flush(&mut self) -> io::Result<Vec<(u64, u64)>> {
+        for block in self.blocks.values_mut() {
+            block.settle();
+        }
+        let (fresh, known): (Vec<_>, Vec<_>) =
+            self.blocks.iter().partition(|(at, _)| self.space.is_fresh(**at));
+        let mut changed = Vec::new();
+        let written =
+            self.write_fresh(&fresh, &mut changed).and_then(|()| self.write_known(known, &mut changed));
+        if let Err((state, error)) = written {
+            self.state = state;
+            return Err(error);
+        }
+        self.blocks.clear();
+        self.space.published();
+        self.space.trim();
+        Ok(changed)
+    }
+
+    /// Makes the file as long as the space in use.
+    pub(crate) fn fit(&mut self) -> io::Result<()> {
+        let length = self.base.saturating_add(self.space.end());
+        if self.storage.len()? == length {
+            return Ok(());
+        }
+        self.storage.set_len(length).inspect_err(|_| self.state = State::Restored)
+    }
+
+    /// New blocks, in runs; nothing on disk leads to them.
+    fn write_fresh(&self, blocks: &[(&u64, &Block)], changed: &mut Vec<(u64, u64)>) -> Written {
+        let mut run: Vec<u8> = Vec::new();
+        let mut start = 0_u64;
+        for (at, block) in blocks {
+            let end = start.saturating_add(run.len() as u64);
+            let gap = at.saturating_sub(end);
+            if !run.is_empty() && (gap >= NEAR || run.len().saturating_add(block.bytes.len()) > BATCH) {
+                self.write(start, &run, changed).map_err(|error| (State::Restored, error))?;
+                run.clear();
+            }
+            if run.is_empty() {
+                start = **at;
+            } else {
+                run.resize(run.len().saturating_add(usize::try_from(gap).unwrap_or(0)), 0);
+            }
+            run.extend_from_slice(&block.bytes);
+        }
+        if run.is_empty() {
+            return Ok(());
+        }
+        self.write(start, &run, changed).map_err(|error| (State::Restored, error))
+    }
+
+    /// Blocks the file on disk knows, by stage; when one cannot be written all are put back.
+    fn write_known(&self, mut blocks: Vec<(&u64, &Block)>, changed: &mut Vec<(u64, u64)>) -> Written {
+        blocks.sort_by_key(|(at, block)| (block.stage, **at));
+        let length = self.storage.len().map_err(|error| (State::Restored, error))?;
+        let mut before: Vec<(u64, Vec<u8>)> = Vec::new();
+        for (at, block) in blocks {
+            let offset = self.base.saturating_add(*at);
+            let there = length.saturating_sub(offset).min(block.bytes.len() as u64);
+            let mut old = vec![0; usize::try_from(there).unwrap_or(0)];
+            let written = self.storage.read_at(offset, &mut old).and_then(|()| {
+                before.push((offset, old));
+                self.write(*at, &block.bytes, changed)
+            });
+            if let Err(error) = written {
+                let restored = before.iter().rev().all(|(at, old)| self.storage.write_at(*at, old).is_ok());
+                return Err((if restored { State::Restored } else { State::Damaged }, error));
+            }
+        }
         Ok(())
     }
+
+    fn write(&self, at: u64, bytes: &[u8], changed: &mut Vec<(u64, u64)>) -> io::Result<()> {
+        let offset = self.base.checked_add(at).ok_or(io::ErrorKind::InvalidInput)?;
+        changed.push((offset, bytes.len() as u64));
+        self.storage.write_at(offset, bytes)
+    }
+
+    pub(crate) fn storage(&self) -> &Arc<dyn WriteAt> {
+        &self.storage
+    }
 }
+
+type Written = std::result::Result<(), (State, io::Error)>;

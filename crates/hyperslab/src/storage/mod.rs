@@ -42,6 +42,5 @@ pub(crate) trait WriteAt: ReadAt {
     ///
     /// # Errors
     /// What the operating system says.
-    #[expect(dead_code, reason = "writing into files that readers follow will use it")]
     fn sync(&self) -> io::Result<()>;
 }

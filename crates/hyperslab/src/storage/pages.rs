@@ -5,6 +5,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of a page: one page answers most opens of a file.
 const PAGE: u64 = 8 << 10;
@@ -13,23 +14,46 @@ const LARGE: usize = 32 << 10;
 /// Pages kept at once, 8 MiB; when there are more, all are dropped.
 const KEPT: usize = 1024;
 
-/// A cache of pages over a storage that nobody changes.
+/// A cache of pages over a storage; whoever changes it says so.
 #[derive(Debug)]
 pub(crate) struct Pages {
     storage: Arc<dyn ReadAt>,
-    length: u64,
+    length: AtomicU64,
     read: Mutex<HashMap<u64, Arc<[u8]>>>,
 }
 
 impl Pages {
     pub(crate) fn new(storage: Arc<dyn ReadAt>) -> io::Result<Self> {
-        let length = storage.len()?;
+        let length = AtomicU64::new(storage.len()?);
         Ok(Self { storage, length, read: Mutex::default() })
     }
 
-    /// Bytes of the file when it was opened.
+    /// Bytes of the file when it was last measured: when it was opened, or grew by this program.
     pub(crate) fn len(&self) -> u64 {
-        self.length
+        self.length.load(Ordering::Acquire)
+    }
+
+    /// The file has another length now.
+    pub(crate) fn remeasure(&self, length: u64) {
+        self.length.store(length, Ordering::Release);
+        self.read.lock().retain(|number, page| *number < length / PAGE && page.len() as u64 == PAGE);
+    }
+
+    /// Bytes of the file were changed.
+    pub(crate) fn forget(&self, offset: u64, length: u64) {
+        let (first, last) = (offset / PAGE, offset.saturating_add(length.saturating_sub(1)) / PAGE);
+        let end = offset.saturating_add(length);
+        let mut read = self.read.lock();
+        if self.length.fetch_max(end, Ordering::AcqRel) < end {
+            read.retain(|_, page| page.len() as u64 == PAGE);
+        }
+        if last - first > read.len() as u64 {
+            read.retain(|number, _| *number < first || *number > last);
+        } else {
+            (first..=last).for_each(|number| {
+                read.remove(&number);
+            });
+        }
     }
 
     pub(crate) fn storage(&self) -> &Arc<dyn ReadAt> {
@@ -64,7 +88,7 @@ impl Pages {
             return Ok(Arc::clone(page));
         }
         let start = number.checked_mul(PAGE).ok_or(io::ErrorKind::UnexpectedEof)?;
-        let count = PAGE.min(self.length.saturating_sub(start));
+        let count = PAGE.min(self.len().saturating_sub(start));
         let mut bytes = vec![0; usize::try_from(count).map_err(|_| io::ErrorKind::InvalidInput)?];
         self.storage.read_at(start, &mut bytes)?;
         let page: Arc<[u8]> = bytes.into();

@@ -1,0 +1,231 @@
+//! [`Space`]: which addresses are in use, which are free, and which the file on disk still needs.
+
+use crate::error::{Error, Result};
+use crate::format::bytes::{Address, all_ones};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What is appended begins at a multiple of this.
+const ALIGNMENT: u64 = 8;
+
+/// The space of a file that is written.
+///
+/// Space that the file on disk refers to is not given out again before the next flush, so that a flush
+/// that fails half-way leaves the former state whole.
+#[derive(Debug)]
+pub(crate) struct Space {
+    /// One past the last address in use.
+    end: u64,
+    /// No address is beyond: the width of addresses.
+    most: u64,
+    free: Ranges,
+    by_length: BTreeSet<(u64, u64)>,
+    /// Given out since the last flush, so unknown to the file on disk.
+    fresh: Ranges,
+    /// Freed since the last flush, but part of the file on disk.
+    pending: Vec<(u64, u64)>,
+}
+
+/// Ranges that do not touch: start → length.
+#[derive(Debug, Default)]
+struct Ranges(BTreeMap<u64, u64>);
+
+impl Ranges {
+    fn containing(&self, at: u64) -> Option<(u64, u64)> {
+        let (start, length) = self.0.range(..=at).next_back()?;
+        (at - start < *length).then_some((*start, *length))
+    }
+
+    /// Adds a range, merged with those it touches; gives what was merged away and the result.
+    fn add(&mut self, start: u64, length: u64) -> (Vec<(u64, u64)>, (u64, u64)) {
+        let (mut start, mut end) = (start, start.saturating_add(length));
+        let mut merged = Vec::new();
+        if let Some((before, length)) = self.0.range(..=start).next_back().map(|(a, b)| (*a, *b))
+            && before.saturating_add(length) >= start
+        {
+            merged.push((before, length));
+            (start, end) = (before, end.max(before.saturating_add(length)));
+        }
+        while let Some((after, length)) = self.0.range(start..=end).next().map(|(a, b)| (*a, *b)) {
+            if !merged.contains(&(after, length)) {
+                merged.push((after, length));
+            }
+            self.0.remove(&after);
+            end = end.max(after.saturating_add(length));
+        }
+        self.0.insert(start, end - start);
+        (merged, (start, end - start))
+    }
+
+    /// Takes a range out of the one that contains it.
+    fn cut(&mut self, start: u64, length: u64) {
+        let Some((from, whole)) = self.containing(start) else { return };
+        self.0.remove(&from);
+        if start > from {
+            self.0.insert(from, start - from);
+        }
+        let (end, last) = (start.saturating_add(length), from.saturating_add(whole));
+        if last > end {
+            self.0.insert(end, last - end);
+        }
+    }
+}
+
+impl Space {
+    /// `offsets` are the bytes of an address.
+    pub(crate) fn new(end: u64, offsets: u8) -> Self {
+        Self {
+            end,
+            most: all_ones(offsets).saturating_sub(1),
+            free: Ranges::default(),
+            by_length: BTreeSet::new(),
+            fresh: Ranges::default(),
+            pending: Vec::new(),
+        }
+    }
+
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Whether the file on disk does not know what is at this address.
+    pub(crate) fn is_fresh(&self, at: u64) -> bool {
+        self.fresh.containing(at).is_some()
+    }
+
+    /// How many bytes may be given out without growing the file, now or after the next flush.
+    #[cfg(test)]
+    fn idle(&self) -> u64 {
+        self.free.0.values().chain(self.pending.iter().map(|(_, length)| length)).sum()
+    }
+
+    /// Room for `length` bytes: the smallest free range that has it, else at the end.
+    pub(crate) fn allocate(&mut self, length: u64) -> Result<Address> {
+        if length == 0 {
+            return Err(Error::usage("an allocation of no bytes"));
+        }
+        if let Some((whole, start)) = self.by_length.range((length, 0)..).next().copied() {
+            self.by_length.remove(&(whole, start));
+            self.free.0.remove(&start);
+            if whole > length {
+                self.free.0.insert(start + length, whole - length);
+                self.by_length.insert((whole - length, start + length));
+            }
+            self.fresh.add(start, length);
+            return Ok(Address(start));
+        }
+        let start = self.end.checked_next_multiple_of(ALIGNMENT);
+        let end = start.and_then(|start| start.checked_add(length)).filter(|end| *end <= self.most);
+        let (Some(start), Some(end)) = (start, end) else {
+            let message = format!("the file would pass {:#x} bytes, all its addresses can say", self.most);
+            return Err(Error::limit(message));
+        };
+        self.fresh.add(self.end, end - self.end);
+        self.end = end;
+        Ok(Address(start))
+    }
+
+    /// Gives space back.
+    pub(crate) fn free(&mut self, address: Address, length: u64) {
+        let end = address.0.saturating_add(length);
+        if length == 0 || end > self.end {
+            return;
+        }
+        match self.fresh.containing(address.0) {
+            Some((start, whole)) if start.saturating_add(whole) >= end => {
+                self.fresh.cut(address.0, length);
+                self.release(address.0, length);
+            }
+            _ => self.pending.push((address.0, length)),
+        }
+    }
+
+    fn release(&mut self, start: u64, length: u64) {
+        let (merged, whole) = self.free.add(start, length);
+        for (start, length) in merged {
+            self.by_length.remove(&(length, start));
+        }
+        self.by_length.insert((whole.1, whole.0));
+    }
+
+    /// Moves the end before what is free at the end.
+    pub(crate) fn trim(&mut self) {
+        if let Some((start, length)) = self.free.0.iter().next_back().map(|(a, b)| (*a, *b))
+            && start.saturating_add(length) >= self.end
+        {
+            self.free.0.remove(&start);
+            self.by_length.remove(&(length, start));
+            self.end = start;
+        }
+    }
+
+    /// The file on disk is now as the one in memory.
+    pub(crate) fn published(&mut self) {
+        self.fresh.0.clear();
+        for (start, length) in std::mem::take(&mut self.pending) {
+            self.release(start, length);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Space;
+    use crate::format::bytes::Address;
+    use proptest::prelude::{any, prop, prop_assert, proptest};
+
+    #[test]
+    fn fresh_space_is_reused_at_once_and_published_space_after_the_next_flush() {
+        let mut space = Space::new(96, 8);
+        let first = space.allocate(100).unwrap();
+        space.free(first, 100);
+        assert_eq!(space.allocate(40).unwrap(), first);
+        space.published();
+        space.free(first, 40);
+        assert_ne!(space.allocate(40).unwrap(), first);
+        space.published();
+        assert_eq!(space.allocate(40).unwrap(), first);
+    }
+
+    #[test]
+    fn neighbours_merge_and_the_end_is_trimmed() {
+        let mut space = Space::new(0, 8);
+        let all: Vec<_> = (0..4).map(|_| space.allocate(16).unwrap()).collect();
+        for at in [1, 3, 2] {
+            space.free(all[at], 16);
+        }
+        assert_eq!(space.free.0.len(), 1);
+        space.trim();
+        assert_eq!((space.end(), space.idle()), (16, 0));
+    }
+
+    #[test]
+    fn addresses_too_wide_for_the_file_are_refused() {
+        let mut space = Space::new(60_000, 2);
+        assert!(space.allocate(5000).is_ok());
+        assert!(space.allocate(5000).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn ranges_in_use_never_overlap(steps in prop::collection::vec((any::<bool>(), 1_u64..50, any::<prop::sample::Index>()), 1..200)) {
+            let mut space = Space::new(48, 8);
+            let mut used: Vec<(u64, u64)> = Vec::new();
+            for (at, (take, length, which)) in steps.into_iter().enumerate() {
+                if take || used.is_empty() {
+                    let Address(start) = space.allocate(length).unwrap();
+                    prop_assert!(used.iter().all(|(a, b)| a + b <= start || start + length <= *a));
+                    prop_assert!(start >= 48 && start + length <= space.end());
+                    used.push((start, length));
+                } else {
+                    let (start, length) = used.swap_remove(which.index(used.len()));
+                    space.free(Address(start), length);
+                }
+                if at % 17 == 0 {
+                    space.published();
+                    space.trim();
+                    prop_assert!(used.iter().all(|(a, b)| a + b <= space.end()));
+                }
+            }
+        }
+    }
+}
