@@ -7,7 +7,7 @@ use crate::format::bytes::{Address, Cursor, Sink};
 
 /// The signature of a version-2 header.
 pub(crate) const SIGNATURE: [u8; 4] = *b"OHDR";
-const CONTINUATION_SIGNATURE: [u8; 4] = *b"OCHK";
+pub(crate) const CONTINUATION_SIGNATURE: [u8; 4] = *b"OCHK";
 /// Bytes before the first message of a version-1 header.
 pub(crate) const PREFIX_1: usize = 16;
 /// No prefix of a version-2 header is longer.
@@ -78,12 +78,51 @@ pub(crate) struct Prefix {
     pub(crate) length: usize,
     /// Bytes of the first chunk's messages.
     pub(crate) chunk: u64,
+    /// Version 1: how many hard links lead to the object.
+    pub(crate) references: u32,
+    /// Attributes beyond which they go into a heap, and below which they come back.
+    pub(crate) attribute_limits: (u16, u16),
+}
+
+/// When attributes go into a heap, unless a header says otherwise.
+const ATTRIBUTE_LIMITS: (u16, u16) = (8, 6);
+/// Bit of the prefix flags: messages carry a creation order.
+pub(crate) const TRACKED: u8 = 4;
+/// Bit of the prefix flags: attributes are indexed by their creation order.
+pub(crate) const INDEXED: u8 = 8;
+
+/// A message with what its frame says besides.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Framed {
+    pub(crate) message: RawMessage,
+    /// The creation order of an attribute, where it is tracked.
+    pub(crate) order: u16,
 }
 
 impl Prefix {
     /// Bytes that follow the messages of a chunk: the checksum of version 2.
     pub(crate) fn tail(&self) -> usize {
         if self.version == 2 { 4 } else { 0 }
+    }
+
+    /// Bytes before the messages of a continuation chunk: the signature of version 2.
+    pub(crate) fn lead(&self) -> usize {
+        self.tail()
+    }
+
+    /// Bytes before the body of a message.
+    pub(crate) fn head(&self) -> usize {
+        match (self.version, self.flags & TRACKED) {
+            (1, _) => 8,
+            (_, 0) => 4,
+            _ => 6,
+        }
+    }
+
+    /// Bytes that a message of `body` bytes takes.
+    pub(crate) fn total(&self, body: usize) -> usize {
+        let body = if self.version == 1 { body.checked_next_multiple_of(8).unwrap_or(body) } else { body };
+        body.saturating_add(self.head())
     }
 }
 
@@ -98,10 +137,12 @@ pub(crate) fn read_prefix(cursor: &mut Cursor<'_>) -> Result<Prefix> {
             "object header begins with {version}, expected version 1 or the signature \"OHDR\""
         )));
     }
-    cursor.skip(7)?;
+    cursor.skip(3)?;
+    let references = cursor.u32()?;
     let chunk = u64::from(cursor.u32()?);
     cursor.skip(4)?;
-    Ok(Prefix { version, flags: 0, length: PREFIX_1, chunk })
+    let attribute_limits = ATTRIBUTE_LIMITS;
+    Ok(Prefix { version, flags: 0, length: PREFIX_1, chunk, references, attribute_limits })
 }
 
 fn read_prefix_2(cursor: &mut Cursor<'_>) -> Result<Prefix> {
@@ -114,39 +155,110 @@ fn read_prefix_2(cursor: &mut Cursor<'_>) -> Result<Prefix> {
     if flags & 0x20 != 0 {
         cursor.skip(16)?;
     }
-    if flags & 0x10 != 0 {
-        cursor.skip(4)?;
-    }
+    let attribute_limits = if flags & 0x10 != 0 { (cursor.u16()?, cursor.u16()?) } else { ATTRIBUTE_LIMITS };
     let width = 1_usize.checked_shl(u32::from(flags & 3)).unwrap_or(8);
     let chunk = cursor.uint(width)?;
-    Ok(Prefix { version, flags, length: cursor.position(), chunk })
+    Ok(Prefix { version, flags, length: cursor.position(), chunk, references: 1, attribute_limits })
 }
 
 /// Reads the messages of one chunk; `bytes` are those between prefix (or signature) and checksum.
-pub(crate) fn read_messages(cursor: &mut Cursor<'_>, prefix: &Prefix) -> Result<Vec<RawMessage>> {
+pub(crate) fn read_messages(cursor: &mut Cursor<'_>, prefix: &Prefix) -> Result<Vec<Framed>> {
     let mut messages = Vec::new();
-    let ordered = prefix.flags & 4 != 0;
-    let head = if prefix.version == 1 {
-        8
-    } else if ordered {
-        6
-    } else {
-        4
-    };
-    while cursor.remaining() >= head {
+    let ordered = prefix.flags & TRACKED != 0;
+    while cursor.remaining() >= prefix.head() {
         let (kind, size, flags);
+        let mut order = 0;
         if prefix.version == 1 {
             (kind, size, flags) = (cursor.u16()?, cursor.u16()?, cursor.u8()?);
             cursor.skip(3)?;
         } else {
             (kind, size, flags) = (u16::from(cursor.u8()?), cursor.u16()?, cursor.u8()?);
-            cursor.skip(if ordered { 2 } else { 0 })?;
+            order = if ordered { cursor.u16()? } else { 0 };
         }
         let body =
             cursor.take(usize::from(size)).map_err(|error| error.at(format!("message of type {kind:#x}")))?;
-        messages.push(RawMessage { kind, flags, body: body.to_vec() });
+        messages.push(Framed { message: RawMessage { kind, flags, body: body.to_vec() }, order });
     }
     Ok(messages)
+}
+
+/// Writes one message as the messages of such a header are framed.
+pub(crate) fn write_message(
+    message: &RawMessage,
+    order: u16,
+    prefix: &Prefix,
+    sink: &mut Sink,
+) -> Result<()> {
+    let size = prefix.total(message.body.len()).saturating_sub(prefix.head());
+    let size = u16::try_from(size).map_err(|_| {
+        Error::limit(format!(
+            "a message of type {:#x} has {size} bytes, a header holds at most {}",
+            message.kind,
+            u16::MAX
+        ))
+    })?;
+    if prefix.version == 1 {
+        sink.u16(message.kind);
+        sink.u16(size);
+        sink.put(&[message.flags, 0, 0, 0]);
+    } else {
+        sink.uint(message.kind.into(), 1)?;
+        sink.u16(size);
+        sink.u8(message.flags);
+        if prefix.flags & TRACKED != 0 {
+            sink.u16(order);
+        }
+    }
+    sink.put(&message.body);
+    sink.zeros(usize::from(size).saturating_sub(message.body.len()));
+    Ok(())
+}
+
+/// Fills `room` bytes with messages that say nothing; gives how many there are.
+pub(crate) fn write_room(mut room: usize, prefix: &Prefix, sink: &mut Sink) -> Result<usize> {
+    let mut count: usize = 0;
+    while room >= prefix.head() {
+        let mut body = room.saturating_sub(prefix.head()).min(MOST_ROOM);
+        // What is left over is no less than a head, or nothing.
+        let left = room.saturating_sub(prefix.head()).saturating_sub(body);
+        if left > 0 && left < prefix.head() {
+            body = body.saturating_sub(8);
+        }
+        write_message(&RawMessage { kind: kind::NIL, flags: 0, body: vec![0; body] }, 0, prefix, sink)?;
+        room = room.saturating_sub(prefix.total(body));
+        count = count.saturating_add(1);
+    }
+    sink.zeros(room);
+    Ok(count)
+}
+
+/// The most bytes of a message's body, at the alignment of version 1.
+const MOST_ROOM: usize = 65528;
+
+/// Writes the prefix of a header whose first chunk has `chunk` bytes of messages, `count` of them.
+pub(crate) fn write_prefix(
+    version: u8,
+    flags: u8,
+    (chunk, count): (usize, usize),
+    sink: &mut Sink,
+) -> Result<()> {
+    let chunk = u64::try_from(chunk).unwrap_or(u64::MAX);
+    if version == 1 {
+        sink.put(&[1, 0]);
+        sink.uint(u64::try_from(count).unwrap_or(u64::MAX), 2)?;
+        sink.u32(1);
+        sink.uint(chunk, 4)?;
+        sink.zeros(4);
+        return Ok(());
+    }
+    let (bits, width) = match chunk {
+        0..0x100 => (0, 1),
+        0x100..0x1_0000 => (1, 2),
+        _ => (2, 4),
+    };
+    sink.put(&SIGNATURE);
+    sink.put(&[2, flags | bits]);
+    sink.uint(chunk, width)
 }
 
 /// Checks a continuation chunk's frame and gives the cursor over its messages.

@@ -187,6 +187,11 @@ impl Metadata {
         Ok(value)
     }
 
+    /// Drops what was decoded at an address, because something else it was decoded from changed.
+    pub(crate) fn forget(&self, address: Address) {
+        self.decoded.forget(address.0);
+    }
+
     /// Whether the file is open to write.
     pub(crate) fn is_writable(&self) -> bool {
         self.staged.is_some()

@@ -1,12 +1,18 @@
 //! [`Header`]: an object's messages, gathered from its chunks.
+#![allow(dead_code, reason = "the handles that write will use it")]
+
+pub(crate) mod edit;
 
 use crate::error::{Error, Place, Result, to_usize};
-use crate::format::bytes::{Address, Cursor};
+use crate::format::bytes::{Address, Cursor, little_endian};
 use crate::format::message::other::{check_file_space, check_time};
 use crate::format::object_header::{
-    PREFIX_2_MAX, Prefix, RawMessage, kind, open_continuation, read_continuation, read_messages, read_prefix,
+    Framed, PREFIX_2_MAX, Prefix, RawMessage, kind, open_continuation, read_continuation, read_messages,
+    read_prefix,
 };
 use crate::metadata::Metadata;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Chunks of one header; real headers have a handful.
 const MOST_CHUNKS: usize = 4096;
@@ -18,9 +24,42 @@ const MOST_BYTES: u64 = 256 << 20;
 pub(crate) struct Header {
     pub(crate) address: Address,
     pub(crate) messages: Vec<RawMessage>,
+    pub(crate) prefix: Prefix,
+    /// Where each of the messages is.
+    places: Vec<Placed>,
+    chunks: Vec<Chunk>,
+}
+
+/// Which chunk a message is in.
+#[derive(Clone, Copy, Debug)]
+struct Placed {
+    chunk: usize,
+    /// Its creation order, where it has one.
+    order: u16,
+}
+
+/// A run of bytes with messages of a header.
+#[derive(Clone, Debug)]
+struct Chunk {
+    address: Address,
+    /// All its bytes, with prefix or signature, and checksum.
+    length: usize,
+    /// Those that are messages.
+    room: Range<usize>,
 }
 
 impl Header {
+    /// The header at `address` with all its continuations, decoded once as long as it does not change.
+    pub(crate) fn open(metadata: &Metadata, address: Address) -> Result<Arc<Self>> {
+        metadata.decoded(address, || {
+            let header = Self::load(metadata, address)?;
+            let bytes = header.messages.iter().fold(128_usize, |bytes, message| {
+                bytes.saturating_add(message.body.len()).saturating_add(80)
+            });
+            Ok((header, bytes))
+        })
+    }
+
     /// Reads the header at `address` with all its continuations.
     pub(crate) fn load(metadata: &Metadata, address: Address) -> Result<Self> {
         Self::gather(metadata, address).at(|| format!("object header at {address}"))
@@ -29,29 +68,40 @@ impl Header {
     fn gather(metadata: &Metadata, address: Address) -> Result<Self> {
         let head = metadata.read_up_to(address, PREFIX_2_MAX)?;
         let prefix = read_prefix(&mut Cursor::new(&head, metadata.widths()))?;
-        let mut messages = first_chunk(metadata, address, &prefix)?;
-        let mut seen = vec![address];
+        let (chunk, framed) = first_chunk(metadata, address, &prefix)?;
+        let mut header =
+            Self { address, messages: Vec::new(), prefix, places: Vec::new(), chunks: Vec::new() };
+        header.take(chunk, framed);
         let mut bytes = prefix.chunk;
         let mut next = 0;
-        while let Some(message) = messages.get(next) {
+        while let Some(message) = header.messages.get(next) {
             next += 1;
             if message.kind != kind::CONTINUATION {
                 continue;
             }
             let (at, length) = read_continuation(&mut Cursor::new(&message.body, metadata.widths()))?;
             bytes = bytes.saturating_add(length);
-            if seen.contains(&at) || seen.len() >= MOST_CHUNKS || bytes > MOST_BYTES {
+            let seen = header.chunks.iter().any(|chunk| chunk.address == at);
+            if seen || header.chunks.len() >= MOST_CHUNKS || bytes > MOST_BYTES {
                 return Err(Error::malformed(format!(
                     "its continuations run in a circle or on without end at {at}"
                 )));
             }
-            seen.push(at);
-            messages
-                .extend(continuation(metadata, at, length, &prefix).at(|| format!("continuation at {at}"))?);
+            let (chunk, framed) =
+                continuation(metadata, at, length, &prefix).at(|| format!("continuation at {at}"))?;
+            header.take(chunk, framed);
         }
-        let header = Self { address, messages };
         header.check(metadata)?;
         Ok(header)
+    }
+
+    /// Takes the messages of one more chunk.
+    fn take(&mut self, chunk: Chunk, framed: Vec<Framed>) {
+        for Framed { message, order } in framed {
+            self.places.push(Placed { chunk: self.chunks.len(), order });
+            self.messages.push(message);
+        }
+        self.chunks.push(chunk);
     }
 
     /// Fails when a message nobody asks for is broken, or is of a type one must know.
@@ -96,19 +146,42 @@ impl Header {
         self.messages.iter().find(|message| message.kind == kind)
     }
 
+    /// Which message is the first of a type.
+    pub(crate) fn position(&self, kind: u16) -> Option<usize> {
+        self.messages.iter().position(|message| message.kind == kind)
+    }
+
     /// All messages of a type.
     pub(crate) fn all(&self, kind: u16) -> impl Iterator<Item = &RawMessage> {
         self.messages.iter().filter(move |message| message.kind == kind)
     }
+
+    /// The creation order of message `nth`, where messages have one.
+    pub(crate) fn order(&self, nth: usize) -> u16 {
+        self.places.get(nth).map_or(0, |place| place.order)
+    }
+
+    /// How many hard links lead to the object.
+    pub(crate) fn link_count(&self) -> u32 {
+        if self.prefix.version == 1 {
+            return self.prefix.references;
+        }
+        let count = self.first(kind::REFERENCE_COUNT).and_then(|message| message.body.get(1..5));
+        count.and_then(|count| u32::try_from(little_endian(count)).ok()).unwrap_or(1)
+    }
+
+    /// Address and bytes of each of its chunks.
+    pub(crate) fn blocks(&self) -> impl Iterator<Item = (Address, usize)> {
+        self.chunks.iter().map(|chunk| (chunk.address, chunk.length))
+    }
 }
 
-fn first_chunk(metadata: &Metadata, address: Address, prefix: &Prefix) -> Result<Vec<RawMessage>> {
+fn first_chunk(metadata: &Metadata, address: Address, prefix: &Prefix) -> Result<(Chunk, Vec<Framed>)> {
     let length = to_usize(prefix.chunk)?;
-    let whole = prefix
-        .length
-        .checked_add(length)
-        .and_then(|sum| sum.checked_add(prefix.tail()))
-        .ok_or_else(|| Error::malformed(format!("its first chunk has {length} bytes")))?;
+    let end = prefix.length.checked_add(length);
+    let whole = end.and_then(|end| Some((end, end.checked_add(prefix.tail())?)));
+    let (end, whole) =
+        whole.ok_or_else(|| Error::malformed(format!("its first chunk has {length} bytes")))?;
     let bytes = metadata.read(address, whole)?;
     let mut cursor = Cursor::new(&bytes, metadata.widths());
     cursor.skip(prefix.length)?;
@@ -116,7 +189,8 @@ fn first_chunk(metadata: &Metadata, address: Address, prefix: &Prefix) -> Result
     if prefix.version == 2 {
         cursor.checksum(0)?;
     }
-    read_messages(&mut messages, prefix)
+    let chunk = Chunk { address, length: whole, room: prefix.length..end };
+    Ok((chunk, read_messages(&mut messages, prefix)?))
 }
 
 fn continuation(
@@ -124,8 +198,11 @@ fn continuation(
     address: Address,
     length: u64,
     prefix: &Prefix,
-) -> Result<Vec<RawMessage>> {
-    let bytes = metadata.read(address, to_usize(length)?)?;
+) -> Result<(Chunk, Vec<Framed>)> {
+    let length = to_usize(length)?;
+    let bytes = metadata.read(address, length)?;
     let frame = Cursor::new(&bytes, metadata.widths());
-    read_messages(&mut open_continuation(&bytes, prefix, &frame)?, prefix)
+    let messages = read_messages(&mut open_continuation(&bytes, prefix, &frame)?, prefix)?;
+    let room = prefix.lead()..length.saturating_sub(prefix.tail());
+    Ok((Chunk { address, length, room }, messages))
 }

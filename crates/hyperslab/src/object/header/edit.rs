@@ -1,0 +1,403 @@
+//! Changing headers: messages are added, replaced and removed, in chunks that are made as they are needed.
+
+use crate::error::{Error, Place, Result};
+use crate::format::bytes::{Address, Bounds, Cursor, Sink};
+use crate::format::object_header::{
+    CONTINUATION_SIGNATURE, INDEXED, Prefix, RawMessage, TRACKED, kind, read_continuation, read_prefix,
+    write_message, write_prefix, write_room,
+};
+use crate::metadata::Metadata;
+use crate::metadata::stage::{Seal, Stage};
+use crate::object::header::Header;
+use std::borrow::Cow;
+use std::ops::Range;
+
+/// Bytes left in a new header for two or three small attributes.
+pub(crate) const ROOM: usize = 160;
+/// Bytes of messages a new header of a dataset has at least.
+pub(crate) const DATASET: usize = 256;
+/// Bytes of a further chunk that are left for what comes next, at least and at most.
+const FURTHER: Range<usize> = 128..1024;
+
+/// How a new header is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Options {
+    /// Bytes left for messages that come later.
+    pub(crate) spare: usize,
+    /// Whether attributes remember the order they were made in.
+    pub(crate) track_attributes: bool,
+    /// Whether there is an index by that order, once attributes are in a heap.
+    pub(crate) index_attributes: bool,
+}
+
+/// Makes a header of an object that one hard link leads to; its version is what the bounds of the file ask for.
+pub(crate) fn create(md: &Metadata, messages: &[RawMessage], options: Options) -> Result<Address> {
+    let tracked = options.track_attributes || options.index_attributes;
+    let version = if md.bounds() == Bounds::Earliest && !tracked { 1 } else { 2 };
+    let flags = if tracked { TRACKED } else { 0 } | if options.index_attributes { INDEXED } else { 0 };
+    let (prefix, _) = sample(version, flags, (0, 0), md)?;
+    let used =
+        messages.iter().fold(0_usize, |used, message| used.saturating_add(prefix.total(message.body.len())));
+    // The first chunk must be able to lead to a second one, if only that.
+    let least = prefix.total(usize::from(md.widths().offsets) + usize::from(md.widths().lengths));
+    let spare = match options.spare.max(least.saturating_sub(used)) {
+        0 => 0,
+        spare => spare.max(prefix.head()).next_multiple_of(8),
+    };
+    let mut body = Sink::new(md.widths());
+    for message in messages {
+        write_message(message, 0, &prefix, &mut body)?;
+    }
+    let nothing = write_room(spare, &prefix, &mut body)?;
+    let count = messages.len().saturating_add(nothing);
+    let (prefix, mut bytes) = sample(version, flags, (used.saturating_add(spare), count), md)?;
+    bytes.extend(body.into_bytes());
+    bytes.resize(bytes.len().saturating_add(prefix.tail()), 0);
+    let address = md.allocate(bytes.len())?;
+    md.put_unsealed(Stage::ObjectHeader, address, bytes, seal(&prefix))?;
+    Ok(address)
+}
+
+/// A prefix, and its bytes.
+fn sample(version: u8, flags: u8, size: (usize, usize), md: &Metadata) -> Result<(Prefix, Vec<u8>)> {
+    let mut sink = Sink::new(md.widths());
+    write_prefix(version, flags, size, &mut sink)?;
+    let bytes = sink.into_bytes();
+    Ok((read_prefix(&mut Cursor::new(&bytes, md.widths()))?, bytes))
+}
+
+/// Adds a message.
+pub(crate) fn add(md: &Metadata, address: Address, message: &RawMessage) -> Result<()> {
+    add_ordered(md, address, message, 0)
+}
+
+/// Adds a message, an attribute perhaps, with its creation order.
+pub(crate) fn add_ordered(md: &Metadata, address: Address, message: &RawMessage, order: u16) -> Result<()> {
+    change(md, address, |draft| draft.add(Item { message: Cow::Owned(message.clone()), order }))
+}
+
+/// Puts another message in the place of message `nth`, with its creation order.
+pub(crate) fn replace(md: &Metadata, address: Address, nth: usize, message: &RawMessage) -> Result<()> {
+    change(md, address, |draft| draft.replace(nth, message))
+}
+
+/// Replaces the first message of its type, or adds it.
+pub(crate) fn put(md: &Metadata, address: Address, message: &RawMessage) -> Result<()> {
+    match Header::open(md, address)?.position(message.kind) {
+        Some(nth) => replace(md, address, nth, message),
+        None => add(md, address, message),
+    }
+}
+
+/// Removes message `nth`.
+pub(crate) fn remove(md: &Metadata, address: Address, nth: usize) -> Result<()> {
+    remove_all(md, address, &[nth])
+}
+
+/// Removes several messages; `which` are their places before.
+pub(crate) fn remove_all(md: &Metadata, address: Address, which: &[usize]) -> Result<()> {
+    change(md, address, |draft| draft.remove(which))
+}
+
+/// Says how many hard links lead to the object.
+pub(crate) fn set_link_count(md: &Metadata, address: Address, count: u32) -> Result<()> {
+    let header = Header::open(md, address)?;
+    if header.prefix.version == 1 {
+        let chunk = header.chunks.first().ok_or_else(gone)?;
+        return md.edit((Stage::ObjectHeader, Seal::None), address, chunk.length, |bytes| {
+            bytes.get_mut(4..8).ok_or_else(gone)?.copy_from_slice(&count.to_le_bytes());
+            Ok(())
+        });
+    }
+    let mut body = vec![0];
+    body.extend(count.to_le_bytes());
+    let message = RawMessage { kind: kind::REFERENCE_COUNT, flags: 0, body };
+    match (header.position(kind::REFERENCE_COUNT), count) {
+        (Some(nth), 1) => remove(md, address, nth),
+        (None, 1) => Ok(()),
+        _ => put(md, address, &message),
+    }
+}
+
+fn gone() -> Error {
+    Error::malformed("a message is not where it was")
+}
+
+fn seal(prefix: &Prefix) -> Seal {
+    if prefix.version == 2 { Seal::Last } else { Seal::None }
+}
+
+fn change(md: &Metadata, address: Address, edit: impl FnOnce(&mut Draft<'_>) -> Result<()>) -> Result<()> {
+    let place = || format!("object header at {address}");
+    let header = Header::open(md, address)?;
+    let mut draft = Draft::new(md, &header);
+    edit(&mut draft).at(place)?;
+    draft.commit().at(place)
+}
+
+/// A header while it is changed.
+struct Draft<'a> {
+    md: &'a Metadata,
+    header: &'a Header,
+    chunks: Vec<Part<'a>>,
+}
+
+/// A chunk while it is changed.
+struct Part<'a> {
+    address: Address,
+    length: usize,
+    room: Range<usize>,
+    items: Vec<Item<'a>>,
+    state: State,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Same,
+    Changed,
+    New,
+    Gone,
+}
+
+/// A message with the creation order it carries.
+struct Item<'a> {
+    message: Cow<'a, RawMessage>,
+    order: u16,
+}
+
+impl Item<'_> {
+    fn is_chunk(&self) -> bool {
+        self.message.kind == kind::CONTINUATION
+    }
+}
+
+impl<'a> Draft<'a> {
+    fn new(md: &'a Metadata, header: &'a Header) -> Self {
+        let mut chunks: Vec<Part<'a>> = header
+            .chunks
+            .iter()
+            .map(|chunk| Part {
+                address: chunk.address,
+                length: chunk.length,
+                room: chunk.room.clone(),
+                items: Vec::new(),
+                state: State::Same,
+            })
+            .collect();
+        for (message, place) in header.messages.iter().zip(&header.places) {
+            if message.kind != kind::NIL
+                && let Some(part) = chunks.get_mut(place.chunk)
+            {
+                part.items.push(Item { message: Cow::Borrowed(message), order: place.order });
+            }
+        }
+        Self { md, header, chunks }
+    }
+
+    fn total(&self, item: &Item<'_>) -> usize {
+        self.header.prefix.total(item.message.body.len())
+    }
+
+    /// Bytes of a chunk that no message needs.
+    fn free(&self, part: &Part<'_>) -> usize {
+        let used = part.items.iter().fold(0_usize, |used, item| used.saturating_add(self.total(item)));
+        part.room.len().saturating_sub(used)
+    }
+
+    fn fits(&self, part: &Part<'_>, size: usize) -> bool {
+        part.state != State::Gone && self.free(part) >= size
+    }
+
+    fn add(&mut self, item: Item<'a>) -> Result<()> {
+        let size = self.total(&item);
+        let host = self.chunks.iter().position(|part| self.fits(part, size));
+        match host.and_then(|host| self.chunks.get_mut(host)) {
+            Some(part) => {
+                part.items.push(item);
+                part.change();
+                Ok(())
+            }
+            None => self.grow(item),
+        }
+    }
+
+    /// Adds a chunk for a message, and for those that make room for the address of the chunk.
+    fn grow(&mut self, item: Item<'a>) -> Result<()> {
+        let widths = self.md.widths();
+        let pointer = self.header.prefix.total(usize::from(widths.offsets) + usize::from(widths.lengths));
+        let mut moved = vec![item];
+        let host = self.host(pointer, &mut moved)?;
+        let needed = moved.iter().fold(0_usize, |sum, item| sum.saturating_add(self.total(item)));
+        let all = self.chunks.iter().fold(0_usize, |sum, part| sum.saturating_add(part.room.len()));
+        let room = needed.saturating_add(all.clamp(FURTHER.start, FURTHER.end)).next_multiple_of(8);
+        let (lead, tail) = (self.header.prefix.lead(), self.header.prefix.tail());
+        let length = room.saturating_add(lead).saturating_add(tail);
+        let address = self.md.allocate(length)?;
+        let mut body = Sink::new(widths);
+        body.address(Some(address))?;
+        body.length(length as u64)?;
+        let message = RawMessage { kind: kind::CONTINUATION, flags: 0, body: body.into_bytes() };
+        if let Some(part) = self.chunks.get_mut(host) {
+            part.items.push(Item { message: Cow::Owned(message), order: 0 });
+            part.change();
+        }
+        let room = lead..lead.saturating_add(room);
+        self.chunks.push(Part { address, length, room, items: moved, state: State::New });
+        Ok(())
+    }
+
+    /// A chunk with room for `pointer` bytes, made by moving messages out when there is none.
+    fn host(&mut self, pointer: usize, moved: &mut Vec<Item<'a>>) -> Result<usize> {
+        if let Some(host) = self.chunks.iter().rposition(|part| self.fits(part, pointer)) {
+            return Ok(host);
+        }
+        let movable = |part: &Part<'_>| {
+            let bytes = part.items.iter().filter(|item| !item.is_chunk());
+            self.free(part).saturating_add(bytes.fold(0, |sum, item| self.total(item).saturating_add(sum)))
+        };
+        let host = self.chunks.iter().position(|part| part.state != State::Gone && movable(part) >= pointer);
+        let host = host.ok_or_else(|| Error::limit("the header has no room for another chunk"))?;
+        while self.chunks.get(host).is_some_and(|part| self.free(part) < pointer) {
+            let Some(part) = self.chunks.get_mut(host) else { break };
+            let last = part.items.iter().rposition(|item| !item.is_chunk()).ok_or_else(gone)?;
+            moved.push(part.items.remove(last));
+        }
+        Ok(host)
+    }
+
+    /// Chunk and item of message `nth` of the header.
+    fn find(&self, nth: usize) -> Result<(usize, usize)> {
+        let message = self.header.messages.get(nth).ok_or_else(gone)?;
+        let chunk = self.header.places.get(nth).ok_or_else(gone)?.chunk;
+        let part = self.chunks.get(chunk).ok_or_else(gone)?;
+        let same =
+            |item: &Item<'_>| matches!(&item.message, Cow::Borrowed(one) if std::ptr::eq(*one, message));
+        part.items.iter().position(same).map(|item| (chunk, item)).ok_or_else(gone)
+    }
+
+    fn replace(&mut self, nth: usize, message: &RawMessage) -> Result<()> {
+        let (chunk, at) = self.find(nth)?;
+        let prefix = self.header.prefix;
+        let part = self.chunks.get(chunk).ok_or_else(gone)?;
+        let free = self.free(part);
+        let part = self.chunks.get_mut(chunk).ok_or_else(gone)?;
+        let item = part.items.get_mut(at).ok_or_else(gone)?;
+        let room = free.saturating_add(prefix.total(item.message.body.len()));
+        let next = Item { message: Cow::Owned(message.clone()), order: item.order };
+        if prefix.total(message.body.len()) <= room {
+            *item = next;
+            part.change();
+            return Ok(());
+        }
+        self.remove(&[nth])?;
+        self.add(next)
+    }
+
+    fn remove(&mut self, which: &[usize]) -> Result<()> {
+        for nth in which {
+            let (chunk, at) = self.find(*nth)?;
+            if let Some(part) = self.chunks.get_mut(chunk) {
+                part.items.remove(at);
+                part.change();
+            }
+        }
+        self.drop_empty()
+    }
+
+    /// Gives up chunks that have no message left, except the first.
+    fn drop_empty(&mut self) -> Result<()> {
+        let empty = |part: &Part<'_>| part.items.is_empty() && part.state != State::Gone;
+        while let Some(chunk) = self.chunks.iter().skip(1).position(empty) {
+            let part = self.chunks.get_mut(chunk.saturating_add(1)).ok_or_else(gone)?;
+            part.state = State::Gone;
+            let address = part.address;
+            for part in &mut self.chunks {
+                let before = part.items.len();
+                let widths = self.md.widths();
+                part.items.retain(|item| {
+                    let target = || read_continuation(&mut Cursor::new(&item.message.body, widths)).ok();
+                    !item.is_chunk() || target().is_none_or(|(at, _)| at != address)
+                });
+                if part.items.len() != before {
+                    part.change();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn commit(self) -> Result<()> {
+        let prefix = self.header.prefix;
+        let mut count: usize = 0;
+        let mut writes = Vec::new();
+        for (nth, part) in self.chunks.iter().enumerate() {
+            if part.state == State::Gone {
+                continue;
+            }
+            let mut body = Sink::new(self.md.widths());
+            let mut messages = part.items.len();
+            if part.state == State::Same {
+                let inside = |place: &&super::Placed| place.chunk == nth;
+                messages = self.header.places.iter().filter(inside).count();
+            } else {
+                for item in &part.items {
+                    write_message(&item.message, item.order, &prefix, &mut body)?;
+                }
+                let rest = part.room.len().saturating_sub(body.position());
+                messages = messages.saturating_add(write_room(rest, &prefix, &mut body)?);
+                writes.push((nth, part, body.into_bytes()));
+            }
+            count = count.saturating_add(messages);
+        }
+        for (nth, part, body) in writes {
+            let stage = if nth == 0 { Stage::ObjectHeader } else { Stage::IndexHeader };
+            part.write(self.md, (stage, seal(&prefix)), &body)?;
+        }
+        for part in self.chunks.iter().filter(|part| part.state == State::Gone) {
+            self.md.free(part.address, part.length as u64)?;
+        }
+        self.recount(count)
+    }
+
+    /// Version 1 counts its messages. The decoded header is forgotten in any case.
+    fn recount(&self, count: usize) -> Result<()> {
+        let first = self.chunks.first().ok_or_else(gone)?;
+        if self.header.prefix.version != 1 {
+            self.md.forget(self.header.address);
+            return Ok(());
+        }
+        let count =
+            u16::try_from(count).map_err(|_| Error::limit(format!("a header of {count} messages")))?;
+        self.md.edit((Stage::ObjectHeader, Seal::None), first.address, first.length, |bytes| {
+            bytes.get_mut(2..4).ok_or_else(gone)?.copy_from_slice(&count.to_le_bytes());
+            Ok(())
+        })
+    }
+}
+
+impl Part<'_> {
+    fn change(&mut self) {
+        if self.state == State::Same {
+            self.state = State::Changed;
+        }
+    }
+
+    fn write(&self, md: &Metadata, how: (Stage, Seal), body: &[u8]) -> Result<()> {
+        let fill = |bytes: &mut [u8]| {
+            bytes.get_mut(self.room.clone()).ok_or_else(gone)?.copy_from_slice(body);
+            Ok(())
+        };
+        if self.state != State::New {
+            return md.edit(how, self.address, self.length, fill);
+        }
+        let mut bytes = vec![0; self.length];
+        if self.room.start > 0 {
+            bytes.get_mut(..4).ok_or_else(gone)?.copy_from_slice(&CONTINUATION_SIGNATURE);
+        }
+        fill(&mut bytes)?;
+        md.put_unsealed(how.0, self.address, bytes, how.1)
+    }
+}
+
+#[cfg(test)]
+mod tests;
