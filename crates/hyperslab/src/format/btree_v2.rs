@@ -11,6 +11,9 @@ const MAX_DEPTH: u16 = 64;
 /// Bytes of a node that are neither records nor child pointers.
 const NODE_OVERHEAD: u64 = 10;
 
+/// Bytes of a node before its records.
+const NODE_HEAD: usize = 6;
+
 record! {
     /// Root of a version-2 B-tree.
     ///
@@ -49,6 +52,10 @@ struct Level {
     total: u64,
     /// Bytes of the total in a pointer to such a node; 0 for leaves.
     total_width: usize,
+    /// Records at which a node is split.
+    capacity: u64,
+    /// The fewest records of a node that is not the root.
+    least: u64,
 }
 
 /// How the nodes of a tree are laid out, by their height above the leaves.
@@ -62,7 +69,17 @@ pub(crate) struct BTreeV2Shape {
     levels: Vec<Level>,
 }
 
+impl Level {
+    fn new(header: &BTreeV2Header, records: u64, total: u64, total_width: usize) -> Self {
+        let share = |percent: u8| records.saturating_mul(percent.into()) / 100;
+        let capacity = share(header.split_percent).clamp(1, records.max(1));
+        let least = share(header.merge_percent).clamp(1, (capacity / 2).max(1));
+        Self { records, total, total_width, capacity, least }
+    }
+}
+
 impl BTreeV2Shape {
+    /// The layout of the tree as it is and as it may grow.
     pub(crate) fn new(header: &BTreeV2Header, widths: Widths) -> Result<Self> {
         let record = u64::from(header.record_size);
         if header.depth > MAX_DEPTH {
@@ -77,19 +94,28 @@ impl BTreeV2Shape {
             )));
         }
         let count_width = width_of(leaf);
-        let mut levels = vec![Level { records: leaf, total: leaf, total_width: 0 }];
-        for height in 1..=header.depth {
+        let mut levels = vec![Level::new(header, leaf, leaf, 0)];
+        for height in 1..=MAX_DEPTH {
             let Some(below) = levels.last().copied() else { break };
+            if height > header.depth && below.total == u64::MAX {
+                break;
+            }
             let pointer = count_width.saturating_add(below.total_width);
             let pointer = u64::try_from(pointer).unwrap_or(u64::MAX).saturating_add(widths.offsets.into());
             let records = room(NODE_OVERHEAD.saturating_add(pointer))
                 .and_then(|room| room.checked_div(record.saturating_add(pointer)))
-                .filter(|records| *records > 0)
-                .ok_or_else(|| {
-                    Error::malformed(format!("nodes of {} bytes at height {height}", header.node_size))
-                })?;
+                .filter(|records| *records > 0);
+            let Some(records) = records else {
+                if height > header.depth {
+                    break;
+                }
+                return Err(Error::malformed(format!(
+                    "nodes of {} bytes at height {height}",
+                    header.node_size
+                )));
+            };
             let total = records.saturating_add(1).saturating_mul(below.total).saturating_add(records);
-            levels.push(Level { records, total, total_width: width_of(total) });
+            levels.push(Level::new(header, records, total, width_of(total)));
         }
         Ok(Self {
             kind: header.kind,
@@ -113,6 +139,71 @@ impl BTreeV2Shape {
             count.saturating_add(1).saturating_mul(self.pointer_width(height, widths))
         };
         Ok(count.saturating_mul(self.record_size).saturating_add(pointers).saturating_add(10))
+    }
+
+    /// Records at which a node at `height` is split, and the fewest it may have unless it is the root;
+    /// none when the tree cannot be so high.
+    pub(crate) fn limits(&self, height: u16) -> Option<(u64, u64)> {
+        self.levels.get(usize::from(height)).map(|level| (level.capacity, level.least))
+    }
+
+    /// Where record `index` of a node is.
+    pub(crate) fn record_at(&self, index: usize) -> usize {
+        index.saturating_mul(self.record_size).saturating_add(NODE_HEAD)
+    }
+
+    /// The pointer to child `index` in the bytes of a node of `records` records at `height`.
+    pub(crate) fn child(
+        &self,
+        bytes: &[u8],
+        (records, height): (u64, u16),
+        index: usize,
+        widths: Widths,
+    ) -> Result<BTreeV2Child> {
+        let mut cursor = Cursor::new(bytes, widths);
+        cursor.skip(self.child_at(records, height, index, widths)?)?;
+        self.take_child(&mut cursor, height)
+    }
+
+    /// Replaces the pointer to child `index` in the bytes of a node.
+    pub(crate) fn set_child(
+        &self,
+        bytes: &mut [u8],
+        (records, height): (u64, u16),
+        (index, child): (usize, &BTreeV2Child),
+        widths: Widths,
+    ) -> Result<()> {
+        let mut sink = Sink::new(widths);
+        self.put_child(&mut sink, child, height)?;
+        let pointer = sink.into_bytes();
+        let at = self.child_at(records, height, index, widths)?;
+        let place = bytes.get_mut(at..at.saturating_add(pointer.len()));
+        place.ok_or_else(|| Error::usage(format!("no child {index} in a node"))).map(|place| {
+            place.copy_from_slice(&pointer);
+        })
+    }
+
+    fn child_at(&self, records: u64, height: u16, index: usize, widths: Widths) -> Result<usize> {
+        let pointers = self.pointer_width(height, widths).saturating_mul(index);
+        Ok(self.record_at(to_usize(records)?).saturating_add(pointers))
+    }
+
+    fn take_child(&self, cursor: &mut Cursor<'_>, height: u16) -> Result<BTreeV2Child> {
+        let total_width = self.total_width_below(height);
+        let address = cursor.address()?;
+        let records = cursor.uint(self.count_width)?;
+        let total = if total_width == 0 { records } else { cursor.uint(total_width)? };
+        Ok(BTreeV2Child { address, records, total })
+    }
+
+    fn put_child(&self, sink: &mut Sink, child: &BTreeV2Child, height: u16) -> Result<()> {
+        let total_width = self.total_width_below(height);
+        sink.address(child.address)?;
+        sink.uint(child.records, self.count_width)?;
+        if total_width > 0 {
+            sink.uint(child.total, total_width)?;
+        }
+        Ok(())
     }
 
     /// Bytes of a pointer in a node at `height` to a node below it.
@@ -148,12 +239,16 @@ pub(crate) struct BTreeV2Child {
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BTreeV2Node {
     record_size: usize,
-    records: Vec<u8>,
+    pub(crate) records: Vec<u8>,
     /// One more than records; none in a leaf.
     pub(crate) children: Vec<BTreeV2Child>,
 }
 
 impl BTreeV2Node {
+    pub(crate) fn new(shape: &BTreeV2Shape, records: Vec<u8>, children: Vec<BTreeV2Child>) -> Self {
+        Self { record_size: shape.record_size, records, children }
+    }
+
     pub(crate) fn read(
         cursor: &mut Cursor<'_>,
         shape: &BTreeV2Shape,
@@ -170,32 +265,20 @@ impl BTreeV2Node {
         let count = cursor.expect_items(records, shape.record_size)?;
         let bytes = cursor.take(count.saturating_mul(shape.record_size))?.to_vec();
         let pointers = if height == 0 { 0 } else { count.saturating_add(1) };
-        let total_width = shape.total_width_below(height);
         let mut children = Vec::with_capacity(pointers);
         for _ in 0..pointers {
-            let address = cursor.address()?;
-            let records = cursor.uint(shape.count_width)?;
-            let total = if total_width == 0 { records } else { cursor.uint(total_width)? };
-            children.push(BTreeV2Child { address, records, total });
+            children.push(shape.take_child(cursor, height)?);
         }
         cursor.checksum(start)?;
         Ok(Self { record_size: shape.record_size, records: bytes, children })
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink, shape: &BTreeV2Shape, height: u16) -> Result<()> {
         let start = sink.position();
         sink.put(if height == 0 { b"BTLF\0" } else { b"BTIN\0" });
         sink.u8(shape.kind);
         sink.put(&self.records);
-        let total_width = shape.total_width_below(height);
-        for child in &self.children {
-            sink.address(child.address)?;
-            sink.uint(child.records, shape.count_width)?;
-            if total_width > 0 {
-                sink.uint(child.total, total_width)?;
-            }
-        }
+        self.children.iter().try_for_each(|child| shape.put_child(sink, child, height))?;
         sink.checksum(start);
         Ok(())
     }

@@ -253,6 +253,12 @@ impl Metadata {
         Ok(result)
     }
 
+    /// A copy of the staged block of `length` bytes at `address`, whose checksum may be owed and is
+    /// not worth looking at; none when it is not staged.
+    pub(crate) fn staged(&self, address: Address, length: usize) -> Option<Vec<u8>> {
+        self.staged.as_ref()?.lock().block(address, length).map(<[u8]>::to_vec)
+    }
+
     /// Stages a structure.
     pub(crate) fn store(&self, stage: Stage, address: Address, value: &impl Wire) -> Result<()> {
         self.put(stage, address, self.encode(value)?)

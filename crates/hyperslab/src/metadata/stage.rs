@@ -37,6 +37,8 @@ pub(crate) enum Seal {
     Last,
     /// Four bytes at an offset, over the whole block with those four as zeroes.
     At(usize),
+    /// Four bytes at an offset, over all before them; what follows is not in use.
+    After(usize),
 }
 
 /// Bytes that are written at once, at most, besides single blocks that are larger.
@@ -77,15 +79,14 @@ impl Block {
         let at = match self.owed {
             Seal::None => return,
             Seal::Last => self.bytes.len().saturating_sub(4),
-            Seal::At(at) => at,
+            Seal::At(at) | Seal::After(at) => at,
         };
         let end = at.saturating_add(4);
-        if self.owed != Seal::Last
-            && let Some(field) = self.bytes.get_mut(at..end)
-        {
+        let whole = matches!(self.owed, Seal::At(_));
+        if whole && let Some(field) = self.bytes.get_mut(at..end) {
             field.fill(0);
         }
-        let covered = if self.owed == Seal::Last { at } else { self.bytes.len() };
+        let covered = if whole { self.bytes.len() } else { at };
         let sum = lookup3(self.bytes.get(..covered).unwrap_or_default());
         if let Some(field) = self.bytes.get_mut(at..end) {
             field.copy_from_slice(&sum.to_le_bytes());
@@ -137,6 +138,12 @@ impl Staged {
         block.stage = stage;
         block.owed = owed;
         Some(&mut block.bytes)
+    }
+
+    /// The block at an address as it is, its checksum perhaps owed; none when it is not staged.
+    pub(crate) fn block(&self, address: Address, length: usize) -> Option<&[u8]> {
+        let block = self.blocks.get(&address.0).filter(|block| block.bytes.len() == length)?;
+        Some(&block.bytes)
     }
 
     /// Gives space back, with what is staged in it.

@@ -52,10 +52,11 @@ pub(crate) fn records<R: Record>(md: &Metadata, address: Address) -> Result<Vec<
             },
         },
     )?;
-    if all.len() as u64 == tree.len() {
+    let counted = tree.len(md)?;
+    if all.len() as u64 == counted {
         return Ok(all);
     }
-    Err(Error::malformed(format!("has {} records, its header counts {}", all.len(), tree.len()))
+    Err(Error::malformed(format!("has {} records, its header counts {counted}", all.len()))
         .at(format!("B-tree header at {address}")))
 }
 
