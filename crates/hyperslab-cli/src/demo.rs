@@ -64,7 +64,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     }
 
     let (heat, mosaic) = (directory.join("frame_8.png"), directory.join("mappings.png"));
-    draw(&data, &Slice::parse("8", data.shape())?)?.save(&heat)?;
+    draw(&data, &Slice::parse("8", &data.shape())?)?.save(&heat)?;
     picture(&data)?.save(&mosaic)?;
     output.line(format!("  drew      {}\n            {}", heat.display(), mosaic.display()))?;
     output.line("\nLook yourself:")?;

@@ -244,7 +244,7 @@ impl Dumper {
     }
 
     fn dataset(&self, dataset: &Dataset) -> Value {
-        let null = *dataset.extent() == Extent::Null;
+        let null = dataset.extent() == Extent::Null;
         let mut entry = json!({
             "kind": "dataset",
             "shape": if null { Value::Null } else { json!(dataset.shape()) },
@@ -292,7 +292,7 @@ impl Dumper {
     fn read_values(&self, dataset: &Dataset, digest: &mut Digested<'_>) -> hyperslab::Result<()> {
         let chunk = dataset.chunk_shape();
         let one = chunk.map_or(1, |chunk| chunk.iter().product::<u64>());
-        for slab in Slabs::new(dataset.shape(), chunk, AT_ONCE.max(one.min(16 * AT_ONCE))) {
+        for slab in Slabs::new(&dataset.shape(), chunk, AT_ONCE.max(one.min(16 * AT_ONCE))) {
             for value in dataset.read_values(&selection(&slab)?)? {
                 digest.value(&value, &self.references(0));
             }
@@ -397,7 +397,7 @@ impl Resolver<'_> {
     fn region(&self, object: &Object, selection: &Selection) -> Option<String> {
         let Object::Dataset(dataset) = object else { return None };
         let kind = Numpy::of(dataset.datatype()).ok()?;
-        let left = self.dumper.left.get().checked_sub(selection.count(dataset.shape()).ok()?)?;
+        let left = self.dumper.left.get().checked_sub(selection.count(&dataset.shape()).ok()?)?;
         if self.depth >= DEEPEST {
             return None;
         }

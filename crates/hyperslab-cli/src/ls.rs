@@ -117,7 +117,7 @@ fn line(entry: &Entry) -> String {
         What::Object(Object::Group(_)) => "Group".to_owned(),
         What::Object(Object::Dataset(dataset)) => {
             let many = if dataset.is_virtual() { ", virtual" } else { "" };
-            format!("Dataset {} {}{many}", extent(dataset.extent()), dataset.datatype())
+            format!("Dataset {} {}{many}", extent(&dataset.extent()), dataset.datatype())
         }
         What::Object(Object::Datatype(named)) => format!("Type {}", named.datatype()),
         What::Object(_) => "Object".to_owned(),

@@ -39,8 +39,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     let target = Target::parse(&arguments.target);
     let dataset = File::open(&target.file)?.dataset(&target.path)?;
     let slice = match arguments.slice.as_ref().or(target.slice.as_ref()) {
-        Some(text) => Slice::parse(text, dataset.shape())?,
-        None => Slice::all(dataset.shape()),
+        Some(text) => Slice::parse(text, &dataset.shape())?,
+        None => Slice::all(&dataset.shape()),
     };
     if let Some(path) = &arguments.png {
         draw(&dataset, &slice)?.save(path)?;
@@ -49,8 +49,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     if arguments.plot {
         return plot(&numbers(&dataset, &slice)?, output);
     }
-    output.line(format!("{} {} {}", dataset.path(), extent(dataset.extent()), dataset.datatype()))?;
-    if *dataset.extent() == Extent::Null {
+    output.line(format!("{} {} {}", dataset.path(), extent(&dataset.extent()), dataset.datatype()))?;
+    if dataset.extent() == Extent::Null {
         return Ok(());
     }
     Rows { dataset: &dataset, slice: &slice, short: slice.count() > ALL }.print(output)

@@ -175,7 +175,7 @@ fn natural(text: &str) -> Vec<(String, u64)> {
 fn input(target: Target, expected: Option<&(Vec<u64>, Datatype)>) -> Outcome<Input> {
     if target.file.exists() {
         let dataset = File::open(&target.file)?.dataset(&target.path)?;
-        let (shape, datatype) = (dataset.shape().to_vec(), dataset.datatype().clone());
+        let (shape, datatype) = (dataset.shape(), dataset.datatype().clone());
         return Ok(Input { file: target.file, path: target.path, shape, datatype, exists: true });
     }
     match expected.cloned() {

@@ -50,7 +50,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
 fn table(dataset: &Dataset, output: &mut Output) -> Outcome {
     let Some(layout) = dataset.virtual_layout()? else { return Ok(()) };
     let count = layout.mappings().len();
-    let head = format!("{} {} {}", dataset.path(), extent(dataset.extent()), dataset.datatype());
+    let head = format!("{} {} {}", dataset.path(), extent(&dataset.extent()), dataset.datatype());
     output.line(format!("{head}, {count} mappings"))?;
     let rows: Vec<[String; 4]> = layout
         .mappings()
@@ -113,7 +113,7 @@ pub(crate) fn picture(dataset: &Dataset) -> Outcome<Picture> {
         return Err(Failure::message("not a virtual dataset"));
     };
     let status = problems(dataset)?;
-    let shape = dataset.shape();
+    let shape = &dataset.shape();
     let selections: Vec<&Selection> =
         layout.mappings().iter().map(VirtualMapping::virtual_selection).collect();
     let (down, across) = axes(&selections, shape);

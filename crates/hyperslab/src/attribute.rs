@@ -2,8 +2,8 @@
 
 use crate::datatype::{Datatype, Value};
 use crate::error::{Error, Place, Result, to_usize};
-use crate::file::FileState;
-use crate::group::place;
+use crate::file_state::FileState;
+use crate::location::place;
 use crate::object::attributes::{self, StoredAttribute};
 use crate::object::header::Header;
 use crate::space::Extent;
@@ -68,6 +68,7 @@ impl Attribute {
     /// `Malformed` when they are not what their datatype says.
     pub fn values(&self) -> Result<Vec<Value>> {
         let size = self.datatype().size().max(1);
+        let _reading = self.file.reading()?;
         let elements = self.bytes()?.chunks_exact(size);
         elements
             .map(|element| Value::decode(self.datatype(), element, &self.file.objects))

@@ -1,17 +1,16 @@
 //! [`Dataset`]: an array of elements in a file, or in many files.
 
-use crate::attribute::{self, Attribute};
 use crate::datatype::{Datatype, Element, Value};
 use crate::error::{Error, Place, Result, to_usize};
-use crate::file::FileState;
+use crate::file_state::FileState;
 use crate::filter::FilterPipeline;
 use crate::format::bytes::{Address, Wire};
 use crate::format::message::fill::{self, Fill, FillValue};
 use crate::format::message::layout::DataLayout;
 use crate::format::message::other::ExternalFiles;
 use crate::format::object_header::kind;
-use crate::group::place;
 use crate::layout::fresh;
+use crate::location::Location;
 use crate::object::Objects;
 use crate::object::header::Header;
 use crate::read::{self, Target};
@@ -21,13 +20,15 @@ use crate::stored;
 use crate::vds::extent::resolve;
 use crate::vds::layout::VirtualLayout;
 use ndarray::{ArrayD, IxDyn};
-use std::borrow::Cow;
+use parking_lot::RwLock;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// What is known of a dataset once its header is read; shared by all handles on it.
 #[derive(Debug)]
 pub(crate) struct DatasetState {
-    pub(crate) header: Header,
+    /// Where its header is.
+    pub(crate) address: Address,
     pub(crate) extent: Extent,
     pub(crate) datatype: Datatype,
     pub(crate) pipeline: FilterPipeline,
@@ -86,7 +87,7 @@ impl DatasetState {
             Elements::Virtual(layout) => layout.extent().clone(),
             Elements::Stored(_) => extent,
         };
-        Ok(Self { header: header.clone(), extent, datatype, pipeline, elements, fill: one, fill_value })
+        Ok(Self { address: header.address, extent, datatype, pipeline, elements, fill: one, fill_value })
     }
 
     /// Whether the extent depends on other datasets.
@@ -142,62 +143,79 @@ fn fill_bytes(fill: &FillValue, datatype: &Datatype) -> Result<Vec<u8>> {
     }
 }
 
+/// What all handles on one dataset of a file that is written share: its state now.
+#[derive(Debug)]
+pub(crate) struct DatasetCell {
+    state: RwLock<Arc<DatasetState>>,
+}
+
+impl DatasetCell {
+    pub(crate) fn new(state: DatasetState) -> Self {
+        Self { state: RwLock::new(Arc::new(state)) }
+    }
+
+    pub(crate) fn state(&self) -> Arc<DatasetState> {
+        Arc::clone(&self.state.read())
+    }
+}
+
 /// An array of elements in a file, or in many files.
 ///
 /// A clone is another handle on the same dataset; many threads can read it at once. One read sees
-/// one extent.
+/// one extent. What all objects have, such as attributes, is in its [`Location`].
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    pub(crate) file: Arc<FileState>,
-    pub(crate) state: Arc<DatasetState>,
-    path: Arc<[u8]>,
+    location: Location,
+    /// What it was when it was opened; of this only what never changes is used.
+    opened: Arc<DatasetState>,
+    pub(crate) cell: Arc<DatasetCell>,
+}
+
+impl Deref for Dataset {
+    type Target = Location;
+
+    fn deref(&self) -> &Location {
+        &self.location
+    }
 }
 
 impl Dataset {
-    pub(crate) fn new(file: Arc<FileState>, state: Arc<DatasetState>, path: &[u8]) -> Self {
-        Self { file, state, path: path.into() }
+    pub(crate) fn new(location: Location, cell: Arc<DatasetCell>) -> Self {
+        Self { location, opened: cell.state(), cell }
     }
 
-    /// The path the dataset was opened by.
-    #[must_use]
-    pub fn path(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.path)
-    }
-
-    /// The address of its object header: the same for two handles on one dataset of one file.
-    #[must_use]
-    pub fn address(&self) -> u64 {
-        self.state.header.address.0
+    pub(crate) fn state(&self) -> Arc<DatasetState> {
+        self.cell.state()
     }
 
     /// How large the dataset is, and how large it may become.
     #[must_use]
-    pub fn extent(&self) -> &Extent {
-        &self.state.extent
+    pub fn extent(&self) -> Extent {
+        self.state().extent.clone()
     }
 
     /// The length of each axis; empty for a scalar.
     #[must_use]
-    pub fn shape(&self) -> &[u64] {
-        self.state.extent.dims()
+    pub fn shape(&self) -> Vec<u64> {
+        self.state().extent.dims().to_vec()
     }
 
     /// What one element is, as stored.
     #[must_use]
     pub fn datatype(&self) -> &Datatype {
-        &self.state.datatype
+        &self.opened.datatype
     }
 
     /// What was done to each chunk before it was stored: the registered number of each filter, and
     /// its name where the file gives one.
     pub fn filters(&self) -> impl Iterator<Item = (u16, Option<&str>)> {
-        self.state.pipeline.filters.iter().map(|filter| (filter.id, filter.name.as_deref()))
+        self.opened.pipeline.filters.iter().map(|filter| (filter.id, filter.name.as_deref()))
     }
 
     /// The length of a chunk along each axis, when the dataset is stored in chunks.
     #[must_use]
     pub fn chunk_shape(&self) -> Option<&[u64]> {
-        match &self.state.elements {
+        match &self.opened.elements {
             Elements::Stored(stored) => stored.chunk_shape(),
             Elements::Virtual(_) => None,
         }
@@ -206,7 +224,7 @@ impl Dataset {
     /// `compact`, `contiguous`, `chunked`, `external` or `virtual`.
     #[must_use]
     pub fn layout_name(&self) -> &'static str {
-        match &self.state.elements {
+        match &self.opened.elements {
             Elements::Stored(stored) => stored.name(),
             Elements::Virtual(_) => "virtual",
         }
@@ -215,7 +233,7 @@ impl Dataset {
     /// What unwritten elements read as, one element as stored; `None` when nobody set it.
     #[must_use]
     pub fn fill_value(&self) -> Option<&[u8]> {
-        match &self.state.fill_value.fill {
+        match &self.opened.fill_value.fill {
             Fill::Value(value) => Some(value),
             Fill::Default | Fill::Undefined => None,
         }
@@ -233,7 +251,7 @@ impl Dataset {
     /// Whether the elements are in other datasets.
     #[must_use]
     pub fn is_virtual(&self) -> bool {
-        matches!(self.state.elements, Elements::Virtual(_))
+        matches!(self.opened.elements, Elements::Virtual(_))
     }
 
     /// The mappings of a virtual dataset; `None` for any other.
@@ -241,18 +259,11 @@ impl Dataset {
     /// # Errors
     /// `Malformed` when the list of mappings is broken.
     pub fn virtual_layout(&self) -> Result<Option<Arc<VirtualLayout>>> {
-        match &self.state.elements {
+        let state = self.state();
+        match &state.elements {
             Elements::Stored(_) => Ok(None),
-            Elements::Virtual(_) => read::virtual_layout(&self.state).map(Some).at(|| self.place()),
+            Elements::Virtual(_) => read::virtual_layout(&state).map(Some).at(|| self.place()),
         }
-    }
-
-    /// The attributes, in the order they are stored.
-    ///
-    /// # Errors
-    /// `Malformed` when their storage is broken.
-    pub fn attributes(&self) -> Result<Vec<Attribute>> {
-        attribute::all(&self.file, &self.state.header).at(|| self.place())
     }
 
     /// Reads everything.
@@ -272,7 +283,7 @@ impl Dataset {
         I: AsRef<[ndarray::SliceInfoElem]>,
     {
         let (selection, dropped) =
-            crate::slice::selection(slice.as_ref(), self.shape()).at(|| self.place())?;
+            crate::slice::selection(slice.as_ref(), &self.shape()).at(|| self.place())?;
         let array = self.read_selection::<T>(&selection)?;
         let shape: Vec<usize> = array
             .shape()
@@ -304,7 +315,7 @@ impl Dataset {
     fn shape_of(&self, selection: &Selection) -> Result<Vec<u64>> {
         match self.extent() {
             Extent::Null => Ok(vec![0]),
-            _ => selection.shape(self.shape()).at(|| self.place()),
+            _ => selection.shape(&self.shape()).at(|| self.place()),
         }
     }
 
@@ -349,11 +360,6 @@ impl Dataset {
     /// As [`read_selection`](Self::read_selection).
     pub fn read_values(&self, selection: &Selection) -> Result<Vec<Value>> {
         read::values(self, selection).at(|| self.place())
-    }
-
-    /// `run.h5: /entry/data`, for errors.
-    pub(crate) fn place(&self) -> String {
-        place(&self.file, &self.path)
     }
 }
 

@@ -1,16 +1,18 @@
 //! [`Group`], the [`Link`]s in it, and the [`Object`]s they lead to.
 
-use crate::attribute::{self, Attribute};
+use crate::attribute::Attribute;
 use crate::dataset::{Dataset, DatasetState};
 use crate::datatype::Datatype;
 use crate::error::{Error, ErrorKind, Place, Result};
-use crate::file::FileState;
+use crate::file_state::FileState;
 use crate::format::bytes::Address;
 use crate::format::message::link::LinkTarget;
 use crate::format::object_header::kind;
+use crate::location::{Location, place};
 use crate::object::header::Header;
 use crate::object::links;
 use std::borrow::Cow;
+use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -87,32 +89,38 @@ pub enum Object {
 
 impl Object {
     pub(crate) fn open(file: &Arc<FileState>, address: Address, path: &[u8]) -> Result<Self> {
-        let header = Header::load(file.metadata(), address)?;
+        let header = Header::open(file.metadata(), address)?;
+        let location = Location::new(file, address, path);
         if header.first(kind::DATASPACE).is_some() && header.first(kind::DATATYPE).is_some() {
-            let state = Arc::new(DatasetState::open(file, &header, None)?);
-            return Ok(Self::Dataset(Dataset::new(Arc::clone(file), state, path)));
+            let cell = file.dataset_cell(address, || DatasetState::open(file, &header, None))?;
+            return Ok(Self::Dataset(Dataset::new(location, cell)));
         }
-        let node = Node { file: Arc::clone(file), path: path.to_vec(), header: Arc::new(header) };
-        if links::is_group(&node.header) {
-            return Ok(Self::Group(Group { node }));
+        if links::is_group(&header) {
+            return Ok(Self::Group(Group { location }));
         }
-        if node.header.first(kind::DATATYPE).is_some() && node.header.first(kind::LAYOUT).is_none() {
-            let datatype = file.objects.datatype(&node.header)?;
-            return Ok(Self::Datatype(NamedDatatype { node, datatype }));
+        if header.first(kind::DATATYPE).is_some() && header.first(kind::LAYOUT).is_none() {
+            let datatype = file.objects.datatype(&header)?;
+            return Ok(Self::Datatype(NamedDatatype { location, datatype }));
         }
         Err(Error::malformed(format!(
             "object header at {address} is not that of a group, dataset or named datatype"
         )))
     }
 
+    /// Where the object is; its attributes are there.
+    #[must_use]
+    pub fn location(&self) -> &Location {
+        match self {
+            Self::Group(group) => &group.location,
+            Self::Dataset(dataset) => dataset,
+            Self::Datatype(datatype) => &datatype.location,
+        }
+    }
+
     /// The address of the object header: the same for two paths exactly when they lead to the same object.
     #[must_use]
     pub fn address(&self) -> u64 {
-        match self {
-            Self::Group(group) => group.node.header.address.0,
-            Self::Dataset(dataset) => dataset.address(),
-            Self::Datatype(datatype) => datatype.node.header.address.0,
-        }
+        self.location().address()
     }
 
     /// The attributes, in the order they are stored.
@@ -120,38 +128,25 @@ impl Object {
     /// # Errors
     /// `Malformed` when their storage is broken.
     pub fn attributes(&self) -> Result<Vec<Attribute>> {
-        match self {
-            Self::Group(group) => group.attributes(),
-            Self::Dataset(dataset) => dataset.attributes(),
-            Self::Datatype(datatype) => datatype.attributes(),
-        }
+        self.location().attributes()
     }
-}
-
-/// What groups and named datatypes have in common.
-#[derive(Clone, Debug)]
-struct Node {
-    file: Arc<FileState>,
-    path: Vec<u8>,
-    header: Arc<Header>,
-}
-
-impl Node {
-    fn place(&self) -> String {
-        place(&self.file, &self.path)
-    }
-}
-
-/// `run.h5: /entry`, for errors.
-pub(crate) fn place(file: &FileState, path: &[u8]) -> String {
-    format!("{}: {}", file.place.path.display(), String::from_utf8_lossy(path))
 }
 
 /// A datatype with a name of its own.
+///
+/// What all objects have, such as attributes, is in its [`Location`].
 #[derive(Clone, Debug)]
 pub struct NamedDatatype {
-    node: Node,
+    location: Location,
     datatype: Datatype,
+}
+
+impl Deref for NamedDatatype {
+    type Target = Location;
+
+    fn deref(&self) -> &Location {
+        &self.location
+    }
 }
 
 impl NamedDatatype {
@@ -160,35 +155,33 @@ impl NamedDatatype {
     pub fn datatype(&self) -> &Datatype {
         &self.datatype
     }
-
-    /// The attributes, in the order they are stored.
-    ///
-    /// # Errors
-    /// `Malformed` when their storage is broken.
-    pub fn attributes(&self) -> Result<Vec<Attribute>> {
-        attribute::all(&self.node.file, &self.node.header).at(|| self.node.place())
-    }
 }
 
 /// A group: names that lead to objects.
+///
+/// What all objects have, such as attributes, is in its [`Location`].
 #[derive(Clone, Debug)]
 pub struct Group {
-    node: Node,
+    pub(crate) location: Location,
+}
+
+impl Deref for Group {
+    type Target = Location;
+
+    fn deref(&self) -> &Location {
+        &self.location
+    }
 }
 
 impl Group {
-    /// The path the group was opened by.
-    #[must_use]
-    pub fn path(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(&self.node.path)
-    }
-
     /// The links, sorted by the bytes of their names.
     ///
     /// # Errors
     /// `Malformed` when the group's structures are broken.
     pub fn links(&self) -> Result<Vec<Link>> {
-        let mut found = links::list(&self.node.file.objects, &self.node.header).at(|| self.node.place())?;
+        let _reading = self.file.reading()?;
+        let found = self.header().and_then(|header| links::list(&self.file.objects, &header));
+        let mut found = found.at(|| self.place())?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found.into_iter().map(|link| Link { name: link.name, kind: link.target.into() }).collect())
     }
@@ -199,17 +192,10 @@ impl Group {
     /// `NotFound` when there is none.
     pub fn link(&self, name: impl AsRef<[u8]>) -> Result<Link> {
         let name = name.as_ref();
-        let found = links::find(&self.node.file.objects, &self.node.header, name).at(|| self.node.place())?;
-        let found = found.ok_or_else(|| missing(name).at(self.node.place()))?;
+        let _reading = self.file.reading()?;
+        let found = self.header().and_then(|header| links::find(&self.file.objects, &header, name));
+        let found = found.at(|| self.place())?.ok_or_else(|| missing(name).at(self.place()))?;
         Ok(Link { name: found.name, kind: found.target.into() })
-    }
-
-    /// The attributes, in the order they are stored.
-    ///
-    /// # Errors
-    /// `Malformed` when their storage is broken.
-    pub fn attributes(&self) -> Result<Vec<Attribute>> {
-        attribute::all(&self.node.file, &self.node.header).at(|| self.node.place())
     }
 
     /// The object at a path, relative to this group unless it begins with `/`.
@@ -218,10 +204,11 @@ impl Group {
     /// `NotFound` when there is none; `Malformed`, `Unsupported` or `Io` when it cannot be read.
     pub fn object(&self, path: impl AsRef<[u8]>) -> Result<Object> {
         let path = path.as_ref();
-        let mut walk = Walk::from(&self.node);
+        let _reading = self.file.reading()?;
+        let mut walk = Walk::from(&self.location);
         walk.follow(path)
             .and_then(|()| walk.finish())
-            .at(|| place(&self.node.file, &join(&self.node.path, path)))
+            .at(|| place(&self.file, &join(&self.location.path, path)))
     }
 
     /// The dataset at a path.
@@ -232,9 +219,7 @@ impl Group {
         let path = path.as_ref();
         match self.object(path)? {
             Object::Dataset(dataset) => Ok(dataset),
-            _ => {
-                Err(Error::usage("is not a dataset").at(place(&self.node.file, &join(&self.node.path, path))))
-            }
+            _ => Err(self.not_a("dataset", path)),
         }
     }
 
@@ -246,16 +231,20 @@ impl Group {
         let path = path.as_ref();
         match self.object(path)? {
             Object::Group(group) => Ok(group),
-            _ => Err(Error::usage("is not a group").at(place(&self.node.file, &join(&self.node.path, path)))),
+            _ => Err(self.not_a("group", path)),
         }
+    }
+
+    fn not_a(&self, what: &str, path: &[u8]) -> Error {
+        Error::usage(format!("is not a {what}")).at(place(&self.file, &join(&self.location.path, path)))
     }
 }
 
-fn missing(name: &[u8]) -> Error {
+pub(crate) fn missing(name: &[u8]) -> Error {
     Error::not_found(format!("there is no link \"{}\"", String::from_utf8_lossy(name)))
 }
 
-fn join(group: &[u8], name: &[u8]) -> Vec<u8> {
+pub(crate) fn join(group: &[u8], name: &[u8]) -> Vec<u8> {
     if name.starts_with(b"/") {
         return name.to_vec();
     }
@@ -268,17 +257,15 @@ struct Walk {
     file: Arc<FileState>,
     address: Address,
     path: Vec<u8>,
-    header: Option<Arc<Header>>,
     links: u32,
 }
 
 impl Walk {
-    fn from(node: &Node) -> Self {
+    fn from(location: &Location) -> Self {
         Self {
-            file: Arc::clone(&node.file),
-            address: node.header.address,
-            path: node.path.clone(),
-            header: Some(Arc::clone(&node.header)),
+            file: Arc::clone(&location.file),
+            address: location.address,
+            path: location.path.to_vec(),
             links: 0,
         }
     }
@@ -286,7 +273,6 @@ impl Walk {
     fn restart(&mut self) {
         self.address = self.file.superblock.root;
         self.path = b"/".to_vec();
-        self.header = None;
     }
 
     fn follow(&mut self, path: &[u8]) -> Result<()> {
@@ -299,10 +285,7 @@ impl Walk {
     }
 
     fn step(&mut self, name: &[u8]) -> Result<()> {
-        let header = match self.header.take() {
-            Some(header) => header,
-            None => Arc::new(Header::load(self.file.metadata(), self.address)?),
-        };
+        let header = Header::open(self.file.metadata(), self.address)?;
         if !links::is_group(&header) {
             let path = String::from_utf8_lossy(&self.path).into_owned();
             return Err(Error::not_found(format!(
@@ -319,7 +302,6 @@ impl Walk {
             }
             LinkTarget::Soft(path) => {
                 self.count_link()?;
-                self.header = Some(header);
                 self.follow(&path)
             }
             LinkTarget::External { file, path } => {
@@ -376,17 +358,15 @@ pub(crate) fn absent(error: &Error) -> bool {
 }
 
 /// The object header a path leads to, for virtual datasets: `None` when a name on the way is missing.
-pub(crate) fn find_header(file: &Arc<FileState>, path: &[u8]) -> Result<Option<(Arc<FileState>, Header)>> {
-    let mut walk = Walk {
-        file: Arc::clone(file),
-        address: file.superblock.root,
-        path: b"/".to_vec(),
-        header: None,
-        links: 0,
-    };
+pub(crate) fn find_header(
+    file: &Arc<FileState>,
+    path: &[u8],
+) -> Result<Option<(Arc<FileState>, Arc<Header>)>> {
+    let mut walk =
+        Walk { file: Arc::clone(file), address: file.superblock.root, path: b"/".to_vec(), links: 0 };
     match walk.follow(path) {
         Ok(()) => {
-            let header = Header::load(walk.file.metadata(), walk.address)?;
+            let header = Header::open(walk.file.metadata(), walk.address)?;
             Ok(Some((walk.file, header)))
         }
         Err(error) if error.kind() == ErrorKind::NotFound || absent(&error) => Ok(None),

@@ -8,6 +8,7 @@ mod dataset;
 mod datatype;
 mod error;
 mod file;
+mod file_state;
 mod filter;
 mod format;
 #[cfg(feature = "fuzzing")]
@@ -16,9 +17,11 @@ pub mod fuzzing;
 mod group;
 mod index;
 mod layout;
+mod location;
 mod metadata;
 mod object;
 mod open_files;
+mod open_options;
 mod read;
 mod reference;
 mod slice;
@@ -38,9 +41,11 @@ pub use datatype::{
     ReferenceKind, StringPadding, Time, Value, VariableKind, VariableLength,
 };
 pub use error::{Error, ErrorKind, Result};
-pub use file::{File, OpenOptions};
+pub use file::File;
 pub use format::bytes::Bounds;
 pub use group::{Group, Link, LinkKind, NamedDatatype, Object};
+pub use location::Location;
+pub use open_options::OpenOptions;
 pub use reference::Referenced;
 pub use space::{AxisSlab, Blocks, Extent, Hyperslab, Points, Selection};
 pub use status::{Gaps, MappingStatus, Problem};

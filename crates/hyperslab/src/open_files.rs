@@ -1,13 +1,14 @@
 //! The files that virtual datasets read from: opened once, kept open, closed when there are many.
 
 use crate::error::{Error, Place, Result};
-use crate::file::{FileState, OpenOptions};
+use crate::file_state::FileState;
+use crate::open_options::OpenOptions;
 use crate::storage::file::{Stamp, stamp_of};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, Weak};
 
 /// Files kept open at once, far below any limit of descriptors.
 const KEPT: usize = 128;
@@ -41,6 +42,28 @@ impl OpenFiles {
     }
 }
 
+/// Files this program writes, by device and inode.
+static WRITTEN: LazyLock<Mutex<Written>> = LazyLock::new(Mutex::default);
+
+type Written = HashMap<(u64, u64), Weak<FileState>>;
+
+/// The file at `path`, when this program has it open to write.
+pub(crate) fn written(path: &Path) -> Option<Arc<FileState>> {
+    let written = WRITTEN.lock();
+    if written.is_empty() {
+        return None;
+    }
+    let state = written.get(&stamp_of(path).ok()?.identity())?.upgrade()?;
+    (!state.is_closed()).then_some(state)
+}
+
+/// From now on the file is found by whoever opens it in this program.
+pub(crate) fn keep_written(stamp: Stamp, state: &Arc<FileState>) {
+    let mut written = WRITTEN.lock();
+    written.retain(|_, state| state.strong_count() > 0);
+    written.insert(stamp.identity(), Arc::downgrade(state));
+}
+
 /// The file at `path`; `None` when there is none.
 pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Option<Arc<FileState>>> {
     let stamp = match stamp_of(path) {
@@ -50,6 +73,9 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Option<Arc<File
         }
         Err(error) => return Err(Error::io("cannot open the file", error)).at(|| path.display().to_string()),
     };
+    if let Some(file) = written(path) {
+        return Ok(Some(file));
+    }
     let key = (stamp, options.is_locking());
     if let Some(file) = OPEN.lock().get(key) {
         return Ok(Some(file));

@@ -3,12 +3,12 @@
 use crate::dataset::{Dataset, DatasetState, Elements};
 use crate::datatype::{Conversion, Datatype, Value};
 use crate::error::{Error, Place, Result};
-use crate::file::FileState;
+use crate::file_state::FileState;
 use crate::format::bytes::Address;
-use crate::group::place;
 use crate::layout::disjoint::Disjoint;
 use crate::layout::execute::Memory;
 use crate::layout::{self, pool};
+use crate::location::place;
 use crate::sources::{Chain, FileSources, OpenSource};
 use crate::space::{self, Extent, Part, Selection};
 use crate::vds::gather::gather;
@@ -48,7 +48,7 @@ impl Default for Nested {
 impl Nested {
     /// Every mapping of every dataset makes some more room, once.
     fn count(&mut self, source: &OpenSource, mappings: usize) {
-        if self.counted.insert((Arc::as_ptr(&source.file).addr(), source.state.header.address)) {
+        if self.counted.insert((Arc::as_ptr(&source.file).addr(), source.state.address)) {
             self.room = self.room.saturating_add(mappings);
         }
     }
@@ -78,6 +78,7 @@ pub(crate) struct Target<'a> {
 
 /// Reads `selection` into the target.
 pub(crate) fn read(dataset: &Dataset, selection: &Selection, mut target: Target<'_>) -> Result<()> {
+    let _reading = dataset.file.reading()?;
     let Some((plan, place_dims)) = plan(dataset, selection)? else {
         return target.check(0);
     };
@@ -88,6 +89,7 @@ pub(crate) fn read(dataset: &Dataset, selection: &Selection, mut target: Target<
 
 /// Reads `selection` as values, wherever the bytes of variable length are.
 pub(crate) fn values(dataset: &Dataset, selection: &Selection) -> Result<Vec<Value>> {
+    let _reading = dataset.file.reading()?;
     let datatype = dataset.datatype();
     let Some((plan, place_dims)) = plan(dataset, selection)? else { return Ok(Vec::new()) };
     if let Some(work) = plan.works().find(|work| work.source.state.datatype != *datatype)
@@ -117,6 +119,7 @@ pub(crate) fn values(dataset: &Dataset, selection: &Selection) -> Result<Vec<Val
 
 /// How many elements of `selection` no source has.
 pub(crate) fn uncovered(dataset: &Dataset, selection: &Selection) -> Result<u64> {
+    let _reading = dataset.file.reading()?;
     let Some((plan, place_dims)) = plan(dataset, selection)? else { return Ok(0) };
     let count = crate::error::to_usize(space::product(place_dims.iter().copied())?)?;
     let filled: Vec<bool> = plan.steps().flat_map(Step::kinds).collect();
@@ -135,8 +138,9 @@ pub(crate) fn virtual_layout(state: &DatasetState) -> Result<Arc<VirtualLayout>>
 
 /// The plan of a read and the shape of its array; `None` when there is nothing to read.
 fn plan(dataset: &Dataset, selection: &Selection) -> Result<Option<(Plan, Vec<u64>)>> {
-    let dims = dataset.shape();
-    if *dataset.extent() == Extent::Null {
+    let state = dataset.state();
+    let dims = state.extent.dims();
+    if state.extent == Extent::Null {
         return Ok(None);
     }
     selection.check(dims)?;
@@ -146,7 +150,7 @@ fn plan(dataset: &Dataset, selection: &Selection) -> Result<Option<(Plan, Vec<u6
     }
     let source = OpenSource {
         file: Arc::clone(&dataset.file),
-        state: Arc::clone(&dataset.state),
+        state: Arc::clone(&state),
         path: b"".as_slice().into(),
     };
     let mut plan = Plan::default();
@@ -161,7 +165,7 @@ impl Plan {
             self.step.reads.push(Work { source, parts });
             return Ok(());
         }
-        let chain = Chain::enter(&source.file, source.state.header.address, chain)?;
+        let chain = Chain::enter(&source.file, source.state.address, chain)?;
         let layout = virtual_layout(&source.state)?;
         let sources = FileSources { file: &source.file, chain: Some(&chain) };
         let mut most = usize::MAX;

@@ -35,6 +35,7 @@ impl File {
     /// # Errors
     /// `Malformed` when the bytes are not a reference; `Unsupported` for the forms of HDF5 1.12.
     pub fn referenced(&self, kind: ReferenceKind, bytes: &[u8]) -> Result<Option<Referenced>> {
+        let _reading = self.state.reading()?;
         let place = || format!("{}: reference", self.path().display());
         let mut cursor = Cursor::new(bytes, self.state.metadata().widths());
         match kind {
@@ -67,6 +68,7 @@ impl File {
     /// # Errors
     /// `Malformed` when there is none, as for an object that was deleted.
     pub fn dereference(&self, referenced: &Referenced) -> Result<Object> {
+        let _reading = self.state.reading()?;
         let path = format!("object at {}", referenced.address);
         Object::open(&self.state, referenced.address, path.as_bytes())
             .at(|| self.path().display().to_string())

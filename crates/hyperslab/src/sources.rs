@@ -2,11 +2,12 @@
 
 use crate::dataset::DatasetState;
 use crate::error::{Error, Place, Result};
-use crate::file::FileState;
+use crate::file_state::FileState;
 use crate::format::bytes::Address;
 use crate::format::object_header::kind;
-use crate::group::{find_header, place};
+use crate::group::find_header;
 use crate::layout::pool;
+use crate::location::place;
 use crate::open_files;
 use crate::space::Extent;
 use crate::vds::source::{Origin, Source, SourceName, Sources, candidates, file_path};
@@ -156,7 +157,7 @@ pub(crate) fn open_dataset(
     path: &[u8],
     chain: Option<&Chain<'_>>,
 ) -> Result<Option<OpenSource>> {
-    if let Some(state) = file.kept_dataset(path) {
+    if let Some(state) = file.kept_source(path) {
         return Ok(Some(OpenSource { file: Arc::clone(file), state, path: path.into() }));
     }
     let Some((owner, header)) = find_header(file, path)? else { return Ok(None) };
@@ -168,7 +169,7 @@ pub(crate) fn open_dataset(
         return Err(Error::usage("has a null dataspace, so it is no source"));
     }
     if Arc::ptr_eq(&owner, file) && !state.follows_sources() {
-        file.keep_dataset(path, &state);
+        file.keep_source(path, &state);
     }
     Ok(Some(OpenSource { file: owner, state, path: path.into() }))
 }

@@ -115,10 +115,10 @@ impl Dataset {
 
     fn status_of(&self, selection: &Selection) -> Result<Vec<MappingStatus>> {
         let Some(layout) = self.virtual_layout()? else { return Ok(Vec::new()) };
-        if *self.extent() == Extent::Null {
+        if self.extent() == Extent::Null {
             return Ok(Vec::new());
         }
-        let parts = space::parts(selection, self.shape()).at(|| self.place())?;
+        let parts = space::parts(selection, &self.shape()).at(|| self.place())?;
         let mut met = layout.meeting(&parts, usize::MAX).at(|| self.place())?;
         met.dedup_by_key(|met| (met.mapping, met.block));
         let mut opened: HashMap<Name, Opened> = HashMap::new();
@@ -178,7 +178,7 @@ impl Dataset {
             None => Vec::new(),
         };
         let outside = needed.iter().zip(has).any(|(needed, has)| needed > has);
-        let wanted = mapping.virtual_block(block)?.count(self.shape())?;
+        let wanted = mapping.virtual_block(block)?.count(&self.shape())?;
         let short = *selection == Selection::All && wanted > source.state.extent.count()?;
         if short {
             return Ok(Some(Problem::TooShort { needed: vec![wanted], has: has.to_vec() }));

@@ -1,7 +1,7 @@
 //! [`Stored`]: elements that are in this file, or in raw files beside it.
 
 use crate::error::{Error, Place, Result};
-use crate::file::FileState;
+use crate::file_state::FileState;
 use crate::format::bytes::Address;
 use crate::format::message::layout::DataLayout;
 use crate::format::message::other::ExternalFiles;

@@ -45,7 +45,7 @@ impl<'a> Request<'a> {
 
     pub(crate) fn read(&self, file: &File) -> Outcome<Answer> {
         let dataset = file.dataset(self.path)?;
-        let (selection, shape) = self.selection(dataset.shape())?;
+        let (selection, shape) = self.selection(&dataset.shape())?;
         let (kind, memory) = memory(&dataset)?;
         let bytes = dataset.read_bytes(&selection, &memory)?;
         Ok(Answer { kind, shape, bytes })

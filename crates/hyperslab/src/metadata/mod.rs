@@ -312,6 +312,21 @@ impl Metadata {
         Ok(())
     }
 
+    /// Gives back what is free at the end of the file; tells where the end is then.
+    pub(crate) fn trim(&self) -> Result<u64> {
+        let mut staged = self.writer()?.lock();
+        staged.space.trim();
+        Ok(staged.space.end())
+    }
+
+    /// Writes bytes although an earlier write failed: the last word to a file that is given up.
+    pub(crate) fn write_past_failure(&self, address: Address, bytes: &[u8]) -> Result<()> {
+        let storage = Arc::clone(self.writer()?.lock().storage());
+        let offset = self.base.saturating_add(address.0);
+        self.pages.forget(offset, bytes.len() as u64);
+        storage.write_at(offset, bytes).map_err(|error| Error::io("writing the superblock", error))
+    }
+
     /// Whether the file on disk is whole, though perhaps older than what was asked for.
     pub(crate) fn is_whole(&self) -> bool {
         self.staged.as_ref().is_none_or(|staged| staged.lock().is_whole())

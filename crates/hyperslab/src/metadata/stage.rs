@@ -204,7 +204,6 @@ impl Staged {
         }
         self.blocks.clear();
         self.space.published();
-        self.space.trim();
         Ok(changed)
     }
 

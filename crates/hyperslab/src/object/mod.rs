@@ -4,6 +4,7 @@ pub(crate) mod attributes;
 pub(crate) mod btree;
 pub(crate) mod fractal_heap;
 pub(crate) mod global_heap;
+pub(crate) mod group;
 pub(crate) mod header;
 #[cfg(test)]
 mod heap_tests;

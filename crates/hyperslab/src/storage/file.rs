@@ -2,7 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "this room is where the operating system is touched")]
 
 use crate::storage::{ReadAt, WriteAt};
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -18,6 +18,11 @@ pub(crate) struct Stamp {
 }
 
 impl Stamp {
+    /// What tells the file from every other, however it changes.
+    pub(crate) fn identity(&self) -> (u64, u64) {
+        (self.device, self.inode)
+    }
+
     /// Bytes of the file.
     pub(crate) fn length(&self) -> u64 {
         self.length
@@ -47,15 +52,17 @@ impl FileStorage {
         Self::from_options(OpenOptions::new().read(true), path)
     }
 
-    /// Makes a new file, or empties an existing one when `replace` is set.
-    pub(crate) fn create(path: &Path, replace: bool) -> io::Result<Self> {
+    /// Opens an existing file to read and write.
+    pub(crate) fn open_writable(path: &Path) -> io::Result<Self> {
+        Self::from_options(OpenOptions::new().read(true).write(true), path)
+    }
+
+    /// Opens a file to read and write, made when there is none; when it must be `new`, there is none.
+    ///
+    /// What is in it stays: only who holds the lock may empty it.
+    pub(crate) fn create(path: &Path, new: bool) -> io::Result<Self> {
         let mut options = OpenOptions::new();
-        options.read(true).write(true);
-        if replace {
-            options.create(true).truncate(true)
-        } else {
-            options.create_new(true)
-        };
+        options.read(true).write(true).create(true).truncate(false).create_new(new);
         Self::from_options(&mut options, path)
     }
 
@@ -75,17 +82,31 @@ impl FileStorage {
 
     /// Takes the shared lock that readers of HDF5 hold; file systems without locks are let pass.
     pub(crate) fn lock_shared(&self) -> io::Result<()> {
-        match self.file.try_lock_shared() {
-            Err(std::fs::TryLockError::WouldBlock) => {
-                Err(io::Error::new(io::ErrorKind::WouldBlock, "is locked by another process that writes it"))
-            }
-            Ok(()) | Err(std::fs::TryLockError::Error(_)) => Ok(()),
-        }
+        told(&self.file.try_lock_shared(), "is locked by another process that writes it")
+    }
+
+    /// Takes the lock that a writer of HDF5 holds; file systems without locks are let pass.
+    pub(crate) fn lock_exclusive(&self) -> io::Result<()> {
+        told(&self.file.try_lock(), "is open elsewhere: whoever reads or writes it holds a lock")
+    }
+
+    /// Lets others in.
+    pub(crate) fn unlock(&self) {
+        // A file system without locks has none to release.
+        let _ = self.file.unlock();
     }
 
     /// The file as it was when it was opened.
     pub(crate) fn stamp(&self) -> Stamp {
         self.stamp
+    }
+}
+
+/// The answer to a lock; a file system that has none gives none.
+fn told(locked: &Result<(), TryLockError>, held: &str) -> io::Result<()> {
+    match locked {
+        Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::WouldBlock, held)),
+        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
     }
 }
 

@@ -1,0 +1,375 @@
+//! [`FileState`]: what all handles on one open file share.
+
+use crate::dataset::{DatasetCell, DatasetState};
+use crate::error::{Error, Place, Result};
+use crate::format::bytes::{Address, Bounds, Cursor, Widths, Wire};
+use crate::format::superblock::{OPEN_FOR_SWMR, OPEN_FOR_WRITE, SIGNATURE, Superblock};
+use crate::metadata::Metadata;
+use crate::metadata::stage::Stage;
+use crate::object::Objects;
+use crate::open_options::OpenOptions;
+use crate::storage::file::{FileStorage, Stamp};
+use crate::storage::pages::Pages;
+use crate::storage::{ReadAt, WriteAt};
+use crate::vds::layout::VirtualLayout;
+use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+/// Bytes in which every superblock fits.
+const SUPERBLOCK_MAX: usize = 256;
+/// Dataset states a file keeps for virtual datasets that read from it.
+const DATASETS_KEPT: usize = 1024;
+
+/// Where a file is, as far as names in it are relative to that.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct FilePlace {
+    /// The path the file was opened by.
+    pub(crate) path: PathBuf,
+    /// The directory of that path, absolute at the time of opening.
+    pub(crate) directory: PathBuf,
+    /// The directory of the file a symbolic link led to.
+    pub(crate) resolved: Option<PathBuf>,
+}
+
+impl FilePlace {
+    pub(crate) fn of(path: &Path) -> Self {
+        let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+        let directory = absolute.parent().map(Path::to_path_buf).unwrap_or_default();
+        let resolved = std::fs::canonicalize(path).ok().and_then(|path| path.parent().map(Path::to_path_buf));
+        let resolved = resolved.filter(|resolved| *resolved != directory);
+        Self { path: path.to_path_buf(), directory, resolved }
+    }
+}
+
+/// What all handles on one open file share.
+#[derive(Debug)]
+pub(crate) struct FileState {
+    pub(crate) place: FilePlace,
+    pub(crate) objects: Objects,
+    pub(crate) superblock: Superblock,
+    pub(crate) stamp: Option<Stamp>,
+    pub(crate) options: OpenOptions,
+    /// Datasets that virtual ones read from, by path; only of files nobody here writes.
+    sources: Mutex<HashMap<Vec<u8>, Arc<DatasetState>>>,
+    layouts: Mutex<HashMap<Address, Arc<VirtualLayout>>>,
+    /// Datasets that are open, or have something to write.
+    open: Mutex<HashMap<Address, Arc<DatasetCell>>>,
+    closed: AtomicBool,
+    writer: Option<Writer>,
+    /// The storage whose lock is to be released.
+    pub(crate) locked: Option<Arc<FileStorage>>,
+}
+
+/// What a file has besides when it is open to write.
+#[derive(Debug)]
+struct Writer {
+    /// Held by whoever changes structures; shared by whoever reads them.
+    gate: RwLock<()>,
+    /// The superblock is marked while the file is written.
+    marked: bool,
+    /// The end of the file on disk.
+    end: AtomicU64,
+}
+
+/// Keeps the structures of a file as they are while it is held.
+pub(crate) type Reading<'a> = Option<RwLockReadGuard<'a, ()>>;
+
+impl FileState {
+    /// A file that is only read.
+    pub(crate) fn open(storage: Arc<dyn ReadAt>) -> Result<Self> {
+        let pages = Pages::new(storage).map_err(|error| Error::io("cannot read the file", error))?;
+        let (superblock, probe) = find_superblock(pages)?;
+        let metadata = probe.with_widths(superblock.widths);
+        let objects = Objects::open(metadata, superblock.extension)?;
+        Ok(Self::new(objects, superblock, None))
+    }
+
+    /// A file that is read and written; it is marked as such at once.
+    pub(crate) fn open_writable(storage: Arc<dyn WriteAt>) -> Result<Self> {
+        let pages = Pages::new(Arc::clone(&storage) as Arc<dyn ReadAt>)
+            .map_err(|error| Error::io("cannot read the file", error))?;
+        let (superblock, probe) = find_superblock(pages)?;
+        let end =
+            superblock.end_of_file.map_or_else(|| probe.end(), |end| end.0.saturating_sub(superblock.base));
+        let bounds = match superblock.version {
+            0 | 1 => Bounds::Earliest,
+            2 => Bounds::V18,
+            _ => Bounds::V110,
+        };
+        let superblock = Superblock { base: probe.base(), ..superblock };
+        let metadata = Metadata::writable(storage, probe.base(), superblock.widths, end)?.with_bounds(bounds);
+        let objects = Objects::open(metadata, superblock.extension)?;
+        let marked = superblock.version >= 3;
+        let state = Self::new(objects, superblock, Some(marked));
+        state.write_superblock(OPEN_FOR_WRITE)?;
+        Ok(state)
+    }
+
+    /// A new file, in `storage` that is empty, behind a user block of `user_block` bytes.
+    pub(crate) fn create(storage: Arc<dyn WriteAt>, options: &OpenOptions) -> Result<Self> {
+        let (bounds, user_block) = (options.bounds, options.user_block);
+        if user_block != 0 && (user_block < 512 || !user_block.is_power_of_two()) {
+            let message = format!("a user block of {user_block} bytes: it has 512 or a larger power of two");
+            return Err(Error::usage(message));
+        }
+        let mut superblock = Superblock::new(bounds, user_block);
+        let metadata = Metadata::writable(storage, user_block, superblock.widths, superblock.size())?
+            .with_bounds(bounds);
+        let objects = Objects::open(metadata, None)?;
+        superblock.root = crate::object::group::create(&objects, options.group_options())?;
+        let state = Self::new(objects, superblock, Some(bounds == Bounds::V110));
+        state.write_superblock(OPEN_FOR_WRITE)?;
+        Ok(state)
+    }
+
+    fn new(objects: Objects, superblock: Superblock, writer: Option<bool>) -> Self {
+        Self {
+            place: FilePlace::default(),
+            objects,
+            superblock,
+            stamp: None,
+            options: OpenOptions::default(),
+            sources: Mutex::default(),
+            layouts: Mutex::default(),
+            open: Mutex::default(),
+            closed: AtomicBool::new(false),
+            writer: writer.map(|marked| Writer { gate: RwLock::new(()), marked, end: AtomicU64::new(0) }),
+            locked: None,
+        }
+    }
+
+    pub(crate) fn metadata(&self) -> &Metadata {
+        &self.objects.metadata
+    }
+
+    pub(crate) fn is_writable(&self) -> bool {
+        self.writer.is_some()
+    }
+
+    /// Fails once the file is closed; else nothing in it changes while the guard is held.
+    ///
+    /// Whoever reads may ask again while holding one.
+    pub(crate) fn reading(&self) -> Result<Reading<'_>> {
+        self.check_open()?;
+        Ok(self.writer.as_ref().map(|writer| writer.gate.read_recursive()))
+    }
+
+    /// Fails when the file is closed or open to read only; else nobody reads while the guard is held.
+    pub(crate) fn writing(&self) -> Result<RwLockWriteGuard<'_, ()>> {
+        self.check_open()?;
+        let writer = self
+            .writer
+            .as_ref()
+            .ok_or_else(|| Error::usage("the file is open to read only").at(self.place.path.display()))?;
+        Ok(writer.gate.write())
+    }
+
+    fn check_open(&self) -> Result<()> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(Error::usage("the file is closed").at(self.place.path.display()));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+
+    /// Writes everything that waits; the caller holds the gate.
+    fn flush_marked(&self, flags: u32) -> Result<()> {
+        self.write_superblock(flags)?;
+        // What nobody else holds has nothing to write any more.
+        self.open.lock().retain(|_, cell| Arc::strong_count(cell) > 1);
+        Ok(())
+    }
+
+    fn write_superblock(&self, flags: u32) -> Result<()> {
+        let Some(writer) = &self.writer else { return Ok(()) };
+        let md = self.metadata();
+        let end = md.trim()?;
+        md.store(Stage::Superblock, Address(0), &self.superblock_at(end, flags))?;
+        md.flush()?;
+        writer.end.store(end, Ordering::Release);
+        Ok(())
+    }
+
+    fn superblock_at(&self, end: u64, flags: u32) -> Superblock {
+        let flags = if self.writer.as_ref().is_some_and(|writer| writer.marked) { flags } else { 0 };
+        let end = Address(end.saturating_add(self.superblock.base));
+        Superblock { flags, end_of_file: Some(end), ..self.superblock.clone() }
+    }
+
+    /// Takes the mark off a file whose last flush failed, so that what the one before left can be read.
+    fn unmark(&self) -> Result<()> {
+        let md = self.metadata();
+        match &self.writer {
+            Some(writer) if writer.marked && md.is_whole() => {
+                let superblock = self.superblock_at(writer.end.load(Ordering::Acquire), 0);
+                md.write_past_failure(Address(0), &md.encode(&superblock)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes everything that waits.
+    pub(crate) fn flush(&self) -> Result<()> {
+        if !self.is_writable() {
+            return self.check_open();
+        }
+        let _writing = self.writing()?;
+        self.flush_marked(OPEN_FOR_WRITE).at(|| self.place.path.display().to_string())
+    }
+
+    /// Writes everything that waits, takes the mark off, and refuses any further use.
+    pub(crate) fn close(&self) -> Result<()> {
+        if self.is_closed() {
+            return Ok(());
+        }
+        let _writing = if self.is_writable() { Some(self.writing()?) } else { None };
+        if self.closed.swap(true, Ordering::AcqRel) || !self.is_writable() {
+            return Ok(());
+        }
+        // Twice, since what was freed is only given back once nothing on disk refers to it.
+        let written = self.flush_marked(OPEN_FOR_WRITE).and_then(|()| self.write_superblock(0));
+        let written = written.inspect_err(|_| {
+            // The first error is the one to tell.
+            let _ = self.unmark();
+        });
+        self.open.lock().clear();
+        if let Some(storage) = &self.locked {
+            storage.unlock();
+        }
+        written.at(|| self.place.path.display().to_string())
+    }
+
+    /// The shared state of the dataset whose header is at `address`; `open` reads it the first time.
+    pub(crate) fn dataset_cell(
+        &self,
+        address: Address,
+        open: impl FnOnce() -> Result<DatasetState>,
+    ) -> Result<Arc<DatasetCell>> {
+        if !self.is_writable() {
+            return Ok(Arc::new(DatasetCell::new(open()?)));
+        }
+        if let Some(cell) = self.open.lock().get(&address) {
+            return Ok(Arc::clone(cell));
+        }
+        let cell = Arc::new(DatasetCell::new(open()?));
+        let mut open = self.open.lock();
+        if open.len() >= DATASETS_KEPT && open.len().is_power_of_two() {
+            open.retain(|_, cell| Arc::strong_count(cell) > 1);
+        }
+        Ok(Arc::clone(open.entry(address).or_insert(cell)))
+    }
+
+    /// The state of a dataset that a virtual dataset read from before.
+    pub(crate) fn kept_source(&self, path: &[u8]) -> Option<Arc<DatasetState>> {
+        self.sources.lock().get(path).cloned()
+    }
+
+    /// Keeps the state of a dataset for the next read.
+    pub(crate) fn keep_source(&self, path: &[u8], state: &Arc<DatasetState>) {
+        if self.is_writable() {
+            return;
+        }
+        let mut kept = self.sources.lock();
+        if kept.len() >= DATASETS_KEPT {
+            kept.clear();
+        }
+        kept.insert(path.to_vec(), Arc::clone(state));
+    }
+
+    /// The mappings of the virtual dataset whose header is at `key`, decoded once.
+    pub(crate) fn virtual_layout(
+        &self,
+        key: Address,
+        decode: impl FnOnce() -> Result<VirtualLayout>,
+    ) -> Result<Arc<VirtualLayout>> {
+        if let Some(layout) = self.layouts.lock().get(&key) {
+            return Ok(Arc::clone(layout));
+        }
+        let layout = Arc::new(decode()?);
+        self.layouts.lock().insert(key, Arc::clone(&layout));
+        Ok(layout)
+    }
+}
+
+impl Drop for FileState {
+    fn drop(&mut self) {
+        // Whoever wants to know of an error calls `close`.
+        let _ = self.close();
+    }
+}
+
+/// The superblock is at offset 0, or behind a user block at 512, 1024, 2048, ...
+fn find_superblock(pages: Pages) -> Result<(Superblock, Metadata)> {
+    let start = find_signature(&pages)?;
+    let place = || format!("superblock at {start:#x}");
+    let probe = Metadata::new(pages, start, Widths::EIGHT);
+    let bytes = probe.read_up_to(Address(0), SUPERBLOCK_MAX)?;
+    let superblock = Superblock::read(&mut Cursor::new(&bytes, Widths::EIGHT)).at(place)?;
+    check_superblock(&superblock, &probe).at(place)?;
+    Ok((superblock, probe))
+}
+
+fn find_signature(pages: &Pages) -> Result<u64> {
+    let mut offset = 0_u64;
+    while offset.saturating_add(SIGNATURE.len() as u64) <= pages.len() {
+        let mut bytes = [0; SIGNATURE.len()];
+        pages.read_at(offset, &mut bytes).map_err(|error| Error::io("cannot read the file", error))?;
+        if bytes == SIGNATURE {
+            return Ok(offset);
+        }
+        offset = if offset == 0 { 512 } else { offset.saturating_mul(2) };
+    }
+    Err(Error::malformed(format!("no HDF5 signature in its {} bytes: this is not an HDF5 file", pages.len())))
+}
+
+/// The block that says how the file's driver lays it out must be in the file.
+///
+/// Spec: II.B "Driver Info".
+fn check_driver(probe: &Metadata, address: Address) -> Result<()> {
+    const HEAD: usize = 16;
+    let head = probe.read(address, HEAD)?;
+    let mut cursor = Cursor::new(&head, Widths::EIGHT);
+    cursor.version(&[0])?;
+    cursor.skip(3)?;
+    let size = cursor.u32()?;
+    if u64::from(size) > probe.end().saturating_sub(address.0).saturating_sub(HEAD as u64) {
+        return Err(Error::malformed(format!("it has {size} bytes at {address}, outside the file")));
+    }
+    Ok(())
+}
+
+fn check_superblock(superblock: &Superblock, probe: &Metadata) -> Result<()> {
+    let length = probe.end();
+    if superblock.base > probe.base() {
+        return Err(Error::malformed(format!(
+            "base address is {:#x}, the superblock itself is at {:#x}",
+            superblock.base,
+            probe.base()
+        )));
+    }
+    if let Some(address) = superblock.driver {
+        check_driver(probe, address).at(|| "driver information")?;
+    }
+    if let Some(end) = superblock.end_of_file
+        && end.0.saturating_sub(superblock.base) > length
+    {
+        return Err(Error::malformed(format!(
+            "the file is truncated: it says it is {} bytes long, but {length} are there",
+            end.0.saturating_sub(superblock.base)
+        )));
+    }
+    if superblock.version >= 3 && superblock.flags & (OPEN_FOR_WRITE | OPEN_FOR_SWMR) != 0 {
+        let cause = std::io::Error::new(
+            std::io::ErrorKind::WouldBlock,
+            "it is marked as open for writing; when its writer is gone, `h5clear -s` removes the mark",
+        );
+        return Err(Error::io("cannot open the file", cause));
+    }
+    Ok(())
+}

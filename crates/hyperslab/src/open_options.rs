@@ -1,0 +1,258 @@
+//! [`OpenOptions`]: how a file is opened or made.
+
+use crate::error::{Error, Place, Result};
+use crate::file::File;
+use crate::file_state::{FilePlace, FileState};
+use crate::format::bytes::Bounds;
+use crate::object::group::GroupOptions;
+use crate::open_files;
+use crate::storage::WriteAt;
+use crate::storage::family::FamilyStorage;
+use crate::storage::file::{FileStorage, Stamp};
+use crate::storage::memory::MemoryStorage;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+/// How a file is opened or made.
+///
+/// ```no_run
+/// use hyperslab::{Bounds, OpenOptions};
+/// let file = OpenOptions::new().locking(false).vds_prefix("/data").open("run.h5")?;
+/// let old = OpenOptions::new().bounds(Bounds::Earliest).create("for_old_readers.h5")?;
+/// # Ok::<(), hyperslab::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct OpenOptions {
+    unlocked: bool,
+    /// Where virtual datasets look for their source files first.
+    vds_prefix: Option<String>,
+    pub(crate) bounds: Bounds,
+    /// Bytes before the HDF5 part of a new file.
+    pub(crate) user_block: u64,
+    track_order: bool,
+}
+
+/// What may be at a path before a file is made there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Before {
+    Nothing,
+    Anything,
+}
+
+impl OpenOptions {
+    /// The defaults: take the lock, no prefix, new files for HDF5 1.10 and later.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether to take the lock that keeps writers out while the file is read, and everybody while it is
+    /// written; on by default.
+    ///
+    /// The environment variable `HDF5_USE_FILE_LOCKING`, when `FALSE` or `0`, turns it off as well.
+    #[must_use]
+    pub fn locking(mut self, on: bool) -> Self {
+        self.unlocked = !on;
+        self
+    }
+
+    /// A directory in which virtual datasets look for their source files first; `${ORIGIN}` at
+    /// its start means the directory of this file.
+    #[must_use]
+    pub fn vds_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.vds_prefix = Some(prefix.into());
+        self
+    }
+
+    /// How old a program may be that reads a new file. A file that exists keeps its form.
+    #[must_use]
+    pub fn bounds(mut self, bounds: Bounds) -> Self {
+        self.bounds = bounds;
+        self
+    }
+
+    /// Bytes left for others at the start of a new file: 0, 512, or a larger power of two.
+    #[must_use]
+    pub fn user_block(mut self, bytes: u64) -> Self {
+        self.user_block = bytes;
+        self
+    }
+
+    /// Whether the root group of a new file remembers the order in which its links are made.
+    #[must_use]
+    pub fn track_order(mut self, on: bool) -> Self {
+        self.track_order = on;
+        self
+    }
+
+    pub(crate) fn is_locking(&self) -> bool {
+        !self.unlocked
+    }
+
+    pub(crate) fn prefix(&self) -> Option<&str> {
+        self.vds_prefix.as_deref()
+    }
+
+    pub(crate) fn group_options(&self) -> GroupOptions {
+        GroupOptions { track_order: self.track_order }
+    }
+
+    /// The same options for a file of its own, which the prefix of another does not concern.
+    pub(crate) fn without_prefix(mut self) -> Self {
+        self.vds_prefix = None;
+        self
+    }
+
+    /// Opens the file at `path` to read. One this program has open to write is shared.
+    ///
+    /// # Errors
+    /// `Io` when the operating system refuses, `Malformed` when it is not a sound HDF5 file.
+    pub fn open(&self, path: impl AsRef<Path>) -> Result<File> {
+        let path = path.as_ref();
+        if let Some(state) = open_files::written(path) {
+            return Ok(File { state });
+        }
+        self.open_storage(path).at(|| path.display().to_string())
+    }
+
+    /// Opens the file at `path` to read and write.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open); `Io` when anybody else has the file open. The file is left as it is then.
+    pub fn open_rw(&self, path: impl AsRef<Path>) -> Result<File> {
+        let path = path.as_ref();
+        if let Some(state) = open_files::written(path) {
+            return Ok(File { state });
+        }
+        let open = || {
+            let storage = Arc::new(FileStorage::open_writable(path).map_err(cannot_open)?);
+            self.lock_to_write(&storage)?;
+            let state = FileState::open_writable(Arc::clone(&storage) as Arc<dyn WriteAt>)?;
+            Ok(self.finish(state, path, storage))
+        };
+        open().at(|| path.display().to_string())
+    }
+
+    /// Makes a file; one of that name is emptied.
+    ///
+    /// # Errors
+    /// `Io` when the operating system refuses, or anybody has the file open; it is left as it is then.
+    pub fn create(&self, path: impl AsRef<Path>) -> Result<File> {
+        self.make(path.as_ref(), Before::Anything)
+    }
+
+    /// Makes a file that does not exist yet.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create), and `Io` when there is anything of that name.
+    pub fn create_new(&self, path: impl AsRef<Path>) -> Result<File> {
+        self.make(path.as_ref(), Before::Nothing)
+    }
+
+    /// Opens the file at `path` to read and write, or makes it when there is none.
+    ///
+    /// # Errors
+    /// As [`open_rw`](Self::open_rw) and [`create_new`](Self::create_new).
+    pub fn append(&self, path: impl AsRef<Path>) -> Result<File> {
+        let path = path.as_ref();
+        match self.open_rw(path) {
+            Err(error) if crate::group::absent(&error) => self.create_new(path),
+            opened => opened,
+        }
+    }
+
+    /// Makes a file in memory; [`File::to_bytes`] gives its bytes.
+    ///
+    /// # Errors
+    /// `Usage` for a user block of another size than a power of two.
+    pub fn create_in_memory(&self) -> Result<File> {
+        let storage = Arc::new(MemoryStorage::default());
+        let mut state = FileState::create(storage as Arc<dyn WriteAt>, self)?;
+        state.options = self.clone();
+        Ok(File { state: Arc::new(state) })
+    }
+
+    /// Opens a file in memory to read and write.
+    ///
+    /// # Errors
+    /// `Malformed` when the bytes are not a sound HDF5 file.
+    pub fn open_rw_bytes(&self, bytes: Vec<u8>) -> Result<File> {
+        let storage = Arc::new(MemoryStorage::new(bytes));
+        let mut state = FileState::open_writable(storage as Arc<dyn WriteAt>)?;
+        state.options = self.clone();
+        Ok(File { state: Arc::new(state) })
+    }
+
+    fn make(&self, path: &Path, before: Before) -> Result<File> {
+        let make = || {
+            if open_files::written(path).is_some() {
+                let cause = io::Error::new(io::ErrorKind::WouldBlock, "this program has it open");
+                return Err(cannot_create(cause));
+            }
+            let new = before == Before::Nothing;
+            let storage = Arc::new(FileStorage::create(path, new).map_err(cannot_create)?);
+            self.lock_to_write(&storage)?;
+            storage.set_len(0).map_err(cannot_create)?;
+            let state = FileState::create(Arc::clone(&storage) as Arc<dyn WriteAt>, self)?;
+            Ok(self.finish(state, path, storage))
+        };
+        make().at(|| path.display().to_string())
+    }
+
+    fn finish(&self, mut state: FileState, path: &Path, storage: Arc<FileStorage>) -> File {
+        state.place = FilePlace::of(path);
+        state.options = self.clone();
+        let stamp = storage.stamp();
+        state.stamp = Some(stamp);
+        state.locked = Some(storage);
+        let state = Arc::new(state);
+        open_files::keep_written(stamp, &state);
+        File { state }
+    }
+
+    fn lock_to_write(&self, storage: &FileStorage) -> Result<()> {
+        if self.unlocked || !locking_wanted() {
+            return Ok(());
+        }
+        storage.lock_exclusive().map_err(cannot_open)
+    }
+
+    fn open_storage(&self, path: &Path) -> Result<File> {
+        let storage = FileStorage::open(path).map_err(cannot_open)?;
+        if !self.unlocked && locking_wanted() {
+            storage.lock_shared().map_err(cannot_open)?;
+        }
+        let stamp = storage.stamp();
+        let mut state = match FileState::open(Arc::new(storage)) {
+            Err(error) => open_family(path, &stamp).ok_or(error)?,
+            opened => opened?,
+        };
+        state.place = FilePlace::of(path);
+        state.stamp = Some(stamp);
+        state.options = self.clone();
+        Ok(File { state: Arc::new(state) })
+    }
+}
+
+fn cannot_open(error: io::Error) -> Error {
+    Error::io("cannot open the file", error)
+}
+
+fn cannot_create(error: io::Error) -> Error {
+    Error::io("cannot create the file", error)
+}
+
+/// The file that `path` is the first member of, when it is one of several.
+fn open_family(path: &Path, first: &Stamp) -> Option<FileState> {
+    let family = FamilyStorage::open(path, first.length()).ok()?;
+    if family.members() < 2 {
+        return None;
+    }
+    FileState::open(Arc::new(family)).ok()
+}
+
+fn locking_wanted() -> bool {
+    let wanted = std::env::var("HDF5_USE_FILE_LOCKING").unwrap_or_default();
+    !matches!(wanted.as_str(), "FALSE" | "0")
+}
