@@ -2,7 +2,7 @@
 
 use crate::datatype::Datatype;
 use crate::error::{Error, Place, Result};
-use crate::format::bytes::{Address, Sink, Wire};
+use crate::format::bytes::{Address, Bounds, Sink, Wire};
 use crate::format::global_heap::GlobalHeapCollection;
 use crate::format::message::attribute::AttributeMessage;
 use crate::format::message::fill::{Fill, FillValue};
@@ -185,16 +185,9 @@ impl NewFile {
 
     fn write(&self, root: NewObject) -> Result<()> {
         let root = self.stage_object(root)?;
-        let superblock = Superblock {
-            version: 3,
-            widths: self.metadata.widths(),
-            flags: 0,
-            base: 0,
-            extension: None,
-            end_of_file: Some(Address(self.metadata.end())),
-            root,
-            driver: None,
-        };
+        let end_of_file = Some(Address(self.metadata.end()));
+        let superblock =
+            Superblock { end_of_file, ..Superblock::new(Bounds::V110, self.metadata.widths(), root) };
         self.metadata.put(Stage::Superblock, Address(0), self.encode(&superblock)?)?;
         self.metadata.flush()
     }

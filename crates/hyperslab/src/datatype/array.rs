@@ -38,11 +38,6 @@ impl Array {
     pub fn base(&self) -> &Datatype {
         &self.base
     }
-
-    #[cfg(test)]
-    pub(super) fn upgraded(self, version: u8) -> Self {
-        Self { dims: self.dims, base: Box::new(self.base.upgraded(version)) }
-    }
 }
 
 impl Datatype {

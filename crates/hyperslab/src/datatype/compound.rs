@@ -120,12 +120,6 @@ impl Compound {
         let floats = matches!(real.datatype.class(), Class::Float(_)) && real.datatype == imaginary.datatype;
         (real.name == b"r" && imaginary.name == b"i" && floats).then_some((real, imaginary))
     }
-
-    #[cfg(test)]
-    pub(super) fn upgraded(self, version: u8) -> Self {
-        let upgrade = |member: Member| Member { datatype: member.datatype.upgraded(version), ..member };
-        Self { members: self.members.into_iter().map(upgrade).collect() }
-    }
 }
 
 /// Collects the members of a compound; see [`Datatype::compound`].

@@ -114,22 +114,9 @@ impl Datatype {
         &self.class
     }
 
-    /// The version of the message this datatype was read from or is written as.
+    /// The version of the message this datatype was read from, else the oldest that can say it.
     pub(crate) fn version(&self) -> u8 {
         self.version
-    }
-
-    /// The same datatype, written with `version` where a newer version has a shorter form.
-    #[cfg(test)]
-    pub(crate) fn upgraded(self, version: u8) -> Self {
-        let class = match self.class {
-            Class::Compound(compound) => Class::Compound(compound.upgraded(version)),
-            Class::Array(array) => Class::Array(array.upgraded(version)),
-            Class::VariableLength(variable) => Class::VariableLength(variable.upgraded(version)),
-            Class::Enumeration(_) => self.class,
-            _ => return self,
-        };
-        Self { size: self.size, version: self.version.max(version), class }
     }
 
     /// Whether some bytes of an element are kept in a heap of the file.

@@ -85,11 +85,6 @@ impl VariableLength {
     pub fn base(&self) -> &Datatype {
         &self.base
     }
-
-    #[cfg(test)]
-    pub(super) fn upgraded(self, version: u8) -> Self {
-        Self { kind: self.kind, base: Box::new(self.base.upgraded(version)) }
-    }
 }
 
 impl Datatype {

@@ -230,7 +230,6 @@ impl Sink {
     }
 
     /// How old a program may be that reads what is put here.
-    #[expect(dead_code, reason = "the messages with an older form will ask")]
     pub(crate) fn bounds(&self) -> Bounds {
         self.bounds
     }

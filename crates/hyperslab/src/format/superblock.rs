@@ -1,9 +1,11 @@
 //! The superblock: where the root is, and how wide addresses and lengths are.
 //!
 //! Spec: II.A "Format Signature and Superblock", versions 0 to 3.
+#![allow(dead_code, reason = "the writer of old files will use it")]
 
 use crate::error::{Error, Result};
-use crate::format::bytes::{Address, Cursor, Sink, Widths, Wire};
+use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
+use crate::format::symbol_table::{HeapOffset, SymbolEntry};
 
 /// The eight bytes every HDF5 file has at offset 0, 512, 1024, ...
 pub(crate) const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
@@ -30,6 +32,81 @@ pub(crate) struct Superblock {
     pub(crate) root: Address,
     /// Driver information block, before version 2.
     pub(crate) driver: Option<Address>,
+    /// What only versions 0 and 1 have, and always have.
+    pub(crate) groups: Option<OldGroups>,
+}
+
+/// What a superblock before version 2 says of groups: the shape of their trees, and where the root's is.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct OldGroups {
+    /// Half the most entries of a symbol table node.
+    pub(crate) leaf_k: u16,
+    /// Half the most children of a node of a group's tree.
+    pub(crate) internal_k: u16,
+    /// Half the most children of a node of a chunk tree; version 0 has the default.
+    pub(crate) chunk_k: u16,
+    /// Free space of the file; no library ever wrote it.
+    pub(crate) free_space: Option<Address>,
+    /// The root's entry; its header is the superblock's `root`.
+    pub(crate) root: SymbolEntry,
+}
+
+/// Half the most children of a node of a chunk tree, when nobody says.
+pub(crate) const CHUNK_K: u16 = 32;
+
+impl OldGroups {
+    /// The shape of trees in almost every file, and a root whose tree and heap are not noted.
+    pub(crate) fn new() -> Self {
+        let root =
+            SymbolEntry { name: HeapOffset(0), header: None, cache_type: 0, reserved: 0, scratch: [0; 16] };
+        Self { leaf_k: 4, internal_k: 16, chunk_k: CHUNK_K, free_space: None, root }
+    }
+
+    /// Notes where the root's tree and heap are.
+    pub(crate) fn rooted(mut self, btree: Address, heap: Address, widths: Widths) -> Result<Self> {
+        let mut scratch = Sink::new(widths);
+        scratch.address(Some(btree))?;
+        scratch.address(Some(heap))?;
+        scratch.zeros(16_usize.saturating_sub(scratch.position()));
+        let bytes = scratch.into_bytes();
+        self.root.scratch = bytes.first_chunk().copied().unwrap_or_default();
+        self.root.cache_type = 1;
+        Ok(self)
+    }
+}
+
+impl Superblock {
+    /// The superblock of a new file for readers as old as `bounds` says.
+    pub(crate) fn new(bounds: Bounds, widths: Widths, root: Address) -> Self {
+        let version = match bounds {
+            Bounds::Earliest => 0,
+            Bounds::V18 => 2,
+            Bounds::V110 => 3,
+        };
+        let groups = (version == 0).then(OldGroups::new);
+        Self {
+            version,
+            widths,
+            flags: 0,
+            base: 0,
+            extension: None,
+            end_of_file: None,
+            root,
+            driver: None,
+            groups,
+        }
+    }
+
+    /// Bytes of a superblock of this version.
+    pub(crate) fn size(version: u8, widths: Widths) -> usize {
+        let addresses = usize::from(widths.offsets).saturating_mul(4);
+        let rest = match version {
+            0 => SymbolEntry::size(widths).saturating_add(24),
+            1 => SymbolEntry::size(widths).saturating_add(28),
+            _ => 16,
+        };
+        addresses.saturating_add(rest)
+    }
 }
 
 impl Superblock {
@@ -65,20 +142,45 @@ impl Wire for Superblock {
         }
     }
 
-    /// Writes version 2 or 3, an older one as version 2; addresses at the widths it says itself.
+    /// Writes the version it has, with addresses at the widths it says itself.
     fn write(&self, sink: &mut Sink) -> Result<()> {
         let mut block = Sink::new(self.widths);
         block.put(&SIGNATURE);
-        block.put(&[self.version.max(2), self.widths.offsets, self.widths.lengths]);
-        block.uint(u64::from(self.flags), 1)?;
-        block.address(Some(Address(self.base)))?;
-        block.address(self.extension)?;
-        block.address(self.end_of_file)?;
-        block.address(Some(self.root))?;
-        block.checksum(0);
+        block.u8(self.version);
+        if self.version < 2 {
+            write_old(self, &mut block)?;
+        } else {
+            block.put(&[self.widths.offsets, self.widths.lengths]);
+            block.uint(u64::from(self.flags), 1)?;
+            block.address(Some(Address(self.base)))?;
+            block.address(self.extension)?;
+            block.address(self.end_of_file)?;
+            block.address(Some(self.root))?;
+            block.checksum(0);
+        }
         sink.put(&block.into_bytes());
         Ok(())
     }
+}
+
+fn write_old(superblock: &Superblock, block: &mut Sink) -> Result<()> {
+    let missing = || Error::usage("a superblock before version 2 says nothing of groups");
+    let groups = superblock.groups.as_ref().ok_or_else(missing)?;
+    // Versions of free space, of the root's entry and of shared headers, with a reserved byte among them.
+    block.zeros(4);
+    block.put(&[superblock.widths.offsets, superblock.widths.lengths, 0]);
+    block.u16(groups.leaf_k);
+    block.u16(groups.internal_k);
+    block.u32(superblock.flags);
+    if superblock.version == 1 {
+        block.u16(groups.chunk_k);
+        block.u16(0);
+    }
+    block.address(Some(Address(superblock.base)))?;
+    block.address(groups.free_space)?;
+    block.address(superblock.end_of_file)?;
+    block.address(superblock.driver)?;
+    SymbolEntry { header: Some(superblock.root), ..groups.root.clone() }.write(block)
 }
 
 fn checked_widths(offsets: u8, lengths: u8) -> Result<Widths> {
@@ -114,18 +216,21 @@ fn read_old(cursor: &mut Cursor<'_>, version: u8) -> Result<Superblock> {
         )));
     }
     let flags = cursor.u32()?;
-    if version == 1 {
-        cursor.skip(4)?;
+    let chunk_k = if version == 1 { cursor.u16()? } else { CHUNK_K };
+    if chunk_k == 0 {
+        return Err(Error::malformed("chunk B-tree K value is 0, expected more"));
     }
+    cursor.skip(if version == 1 { 2 } else { 0 })?;
     let rest = cursor.rest();
     let mut cursor = Cursor::new(rest, widths);
     let base = base_address(cursor.address()?)?;
-    cursor.address()?;
+    let free_space = cursor.address()?;
     let end_of_file = cursor.address()?;
     let driver = cursor.address()?;
-    cursor.skip(usize::from(widths.offsets))?;
-    let root = root_address(cursor.address()?)?;
-    Ok(Superblock { version, widths, flags, base, extension: None, end_of_file, root, driver })
+    let root_entry = SymbolEntry::read(&mut cursor)?;
+    let root = root_address(root_entry.header)?;
+    let groups = Some(OldGroups { leaf_k, internal_k, chunk_k, free_space, root: root_entry });
+    Ok(Superblock { version, widths, flags, base, extension: None, end_of_file, root, driver, groups })
 }
 
 fn read_new(cursor: &mut Cursor<'_>, version: u8, start: usize) -> Result<Superblock> {
@@ -140,56 +245,53 @@ fn read_new(cursor: &mut Cursor<'_>, version: u8, start: usize) -> Result<Superb
     let end_of_file = addresses.address()?;
     let root = root_address(addresses.address()?)?;
     let flags = u32::from(flags);
-    Ok(Superblock { version, widths, flags, base, extension, end_of_file, root, driver: None })
+    let (driver, groups) = (None, None);
+    Ok(Superblock { version, widths, flags, base, extension, end_of_file, root, driver, groups })
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Superblock;
-    use crate::format::bytes::{Address, Cursor, Sink, Widths, Wire};
-    use proptest::prelude::{any, proptest};
+    use super::{OldGroups, Superblock};
+    use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
+    use proptest::prelude::{Strategy, any, prop, proptest};
 
     #[test]
-    fn an_old_superblock_is_written_as_one_of_version_2_whatever_the_widths_around_it() {
+    fn the_root_of_an_old_superblock_has_its_tree_and_heap_noted() {
         let widths = Widths { offsets: 4, lengths: 4 };
-        let (extension, end_of_file) = (None, Some(Address(800)));
-        let old = Superblock {
-            version: 0,
-            widths,
-            flags: 0,
-            base: 0,
-            extension,
-            end_of_file,
-            root: Address(96),
-            driver: None,
-        };
-        let mut sink = Sink::new(Widths::EIGHT);
-        old.write(&mut sink).unwrap();
-        let bytes = sink.into_bytes();
-        let read = Superblock::read(&mut Cursor::new(&bytes, Widths::EIGHT)).unwrap();
-        assert_eq!(read, Superblock { version: 2, ..old });
+        let groups = OldGroups::new().rooted(Address(136), Address(680), widths).unwrap();
+        assert_eq!(groups.root.cache_type, 1);
+        assert_eq!(groups.root.scratch[..9], [136, 0, 0, 0, 0xa8, 2, 0, 0, 0]);
+    }
+
+    fn block() -> impl Strategy<Value = Superblock> {
+        let widths = (prop::sample::select(vec![2_u8, 4, 8]), prop::sample::select(vec![2_u8, 4, 8]));
+        let address = || proptest::option::of(0..u64::from(u16::MAX));
+        let shape = (1_u16.., 1_u16.., 1_u16.., any::<[u8; 16]>());
+        (0_u8..4, widths, 0_u32..256, [address(), address(), address()], shape).prop_map(
+            |(version, (offsets, lengths), flags, addresses, (leaf_k, internal_k, chunk_k, scratch))| {
+                let [end, other, base] = addresses.map(|address| address.map(Address));
+                let mut block = Superblock::new(Bounds::Earliest, Widths { offsets, lengths }, Address(96));
+                (block.version, block.flags, block.end_of_file) = (version, flags, end);
+                block.base = base.unwrap_or(Address(0)).0;
+                if version > 1 {
+                    return Superblock { extension: other, groups: None, ..block };
+                }
+                let chunk_k = if version == 1 { chunk_k } else { super::CHUNK_K };
+                let mut groups = OldGroups { leaf_k, internal_k, chunk_k, ..OldGroups::new() };
+                (groups.root.header, groups.root.scratch) = (Some(block.root), scratch);
+                Superblock { driver: other, groups: Some(groups), ..block }
+            },
+        )
     }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(extension in any::<Option<u32>>(), end in any::<u32>(), root in any::<u32>()) {
-            for width in [4, 8] {
-                let widths = Widths { offsets: width, lengths: width };
-                let block = Superblock {
-                    version: 3,
-                    widths,
-                    flags: 5,
-                    base: 0,
-                    extension: extension.filter(|a| *a != u32::MAX).map(|a| Address(u64::from(a))),
-                    end_of_file: Some(Address(u64::from(end.min(u32::MAX - 1)))),
-                    root: Address(u64::from(root.min(u32::MAX - 1))),
-                    driver: None,
-                };
-                let mut sink = Sink::new(widths);
-                block.write(&mut sink).unwrap();
-                let bytes = sink.into_bytes();
-                assert_eq!(Superblock::read(&mut Cursor::new(&bytes, Widths::EIGHT)).unwrap(), block);
-            }
+        fn what_is_written_is_read_back_whatever_the_widths_around_it(block in block()) {
+            let mut sink = Sink::new(Widths::EIGHT);
+            block.write(&mut sink).unwrap();
+            let bytes = sink.into_bytes();
+            assert_eq!(bytes.len(), Superblock::size(block.version, block.widths));
+            assert_eq!(Superblock::read(&mut Cursor::new(&bytes, Widths::EIGHT)).unwrap(), block);
         }
 
         #[test]

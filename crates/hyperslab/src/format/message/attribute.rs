@@ -3,7 +3,7 @@
 //! Spec: IV.A.2.m "The Attribute Message", IV.A.2.v "The Attribute Info Message".
 
 use crate::error::{Error, Result};
-use crate::format::bytes::{Address, Cursor, Sink, Wire};
+use crate::format::bytes::{Address, Bounds, Cursor, Sink, Wire};
 
 /// An attribute with its parts still encoded, since its datatype or dataspace may be shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -53,32 +53,53 @@ impl Wire for AttributeMessage {
         })
     }
 
-    /// Writes version 3.
+    /// Writes version 3; for the oldest readers the oldest version that can say it.
     fn write(&self, sink: &mut Sink) -> Result<()> {
-        sink.put(&[3, u8::from(self.datatype_shared) | u8::from(self.dataspace_shared).wrapping_shl(1)]);
+        let flags = u8::from(self.datatype_shared) | u8::from(self.dataspace_shared).wrapping_shl(1);
+        let version = match (sink.bounds(), flags) {
+            (Bounds::Earliest, 0) if !self.utf8 => 1,
+            (Bounds::Earliest, _) if !self.utf8 => 2,
+            _ => 3,
+        };
+        sink.put(&[version, flags]);
         let name = self.name.len().saturating_add(1);
         for size in [name, self.datatype.len(), self.dataspace.len()] {
             sink.uint(u64::try_from(size).unwrap_or(u64::MAX), 2)?;
         }
-        sink.u8(u8::from(self.utf8));
-        sink.put(&self.name);
-        sink.u8(0);
-        sink.put(&self.datatype);
-        sink.put(&self.dataspace);
+        if version == 3 {
+            sink.u8(u8::from(self.utf8));
+        }
+        for (part, length) in [
+            (&self.name, name),
+            (&self.datatype, self.datatype.len()),
+            (&self.dataspace, self.dataspace.len()),
+        ] {
+            let room = if version == 1 { length.next_multiple_of(8) } else { length };
+            sink.put(part);
+            sink.zeros(room.saturating_sub(part.len()));
+        }
         sink.put(&self.data);
         Ok(())
     }
 }
 
 /// Where an object keeps attributes that outgrew its header.
+///
+/// Spec: IV.A.2.v "The Attribute Info Message".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct AttributeInfo {
+    /// Bit 0: creation order is tracked, bit 1: and indexed.
+    pub(crate) flags: u8,
+    /// The next attribute's creation order, when it is tracked.
+    pub(crate) next_order: u16,
     pub(crate) heap: Option<Address>,
     pub(crate) by_name: Option<Address>,
+    /// When creation order is indexed.
+    pub(crate) by_order: Option<Address>,
 }
 
-impl AttributeInfo {
-    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+impl Wire for AttributeInfo {
+    fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
         cursor.version(&[0])?;
         let flags = cursor.u8()?;
         if flags & !3 != 0 {
@@ -86,11 +107,62 @@ impl AttributeInfo {
                 "attribute info flags are {flags:#x}, expected bits 0 and 1 only"
             )));
         }
-        cursor.skip(if flags & 1 != 0 { 2 } else { 0 })?;
-        let info = Self { heap: cursor.address()?, by_name: cursor.address()? };
-        if flags & 2 != 0 {
-            cursor.address()?;
+        let next_order = if flags & 1 != 0 { cursor.u16()? } else { 0 };
+        let (heap, by_name) = (cursor.address()?, cursor.address()?);
+        let by_order = if flags & 2 != 0 { cursor.address()? } else { None };
+        Ok(Self { flags, next_order, heap, by_name, by_order })
+    }
+
+    fn write(&self, sink: &mut Sink) -> Result<()> {
+        sink.put(&[0, self.flags]);
+        if self.flags & 1 != 0 {
+            sink.u16(self.next_order);
         }
-        Ok(info)
+        sink.address(self.heap)?;
+        sink.address(self.by_name)?;
+        if self.flags & 2 != 0 { sink.address(self.by_order) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{AttributeInfo, AttributeMessage};
+    use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            name in "[a-z]{1,20}", utf8: bool, datatype in proptest::collection::vec(any::<u8>(), 0..30),
+            datatype_shared: bool, dataspace in proptest::collection::vec(any::<u8>(), 0..30),
+            dataspace_shared: bool, data in proptest::collection::vec(any::<u8>(), 0..30),
+        ) {
+            let name = name.into_bytes();
+            let attribute =
+                AttributeMessage { name, utf8, datatype, datatype_shared, dataspace, dataspace_shared, data };
+            for bounds in [Bounds::Earliest, Bounds::V18] {
+                let mut sink = Sink::new(Widths::EIGHT).bounded(bounds);
+                attribute.write(&mut sink).unwrap();
+                let again = AttributeMessage::read(&mut Cursor::new(&sink.into_bytes(), Widths::EIGHT)).unwrap();
+                prop_assert_eq!(&again, &attribute);
+            }
+        }
+
+        #[test]
+        fn attribute_info_is_written_and_read_back(flags in 0..4_u8, order: u16, heap: Option<u16>) {
+            let info = AttributeInfo {
+                flags,
+                next_order: if flags & 1 != 0 { order } else { 0 },
+                heap: heap.map(|at| Address(u64::from(at))),
+                by_name: Some(Address(5)),
+                by_order: (flags & 2 != 0).then_some(Address(6)),
+            };
+            for widths in [Widths { offsets: 4, lengths: 2 }, Widths::EIGHT] {
+                let mut sink = Sink::new(widths);
+                info.write(&mut sink).unwrap();
+                let again = AttributeInfo::read(&mut Cursor::new(&sink.into_bytes(), widths)).unwrap();
+                prop_assert_eq!(&again, &info);
+            }
+        }
     }
 }

@@ -3,7 +3,7 @@
 //! Spec: IV.A.2.b "The Dataspace Message", versions 1 and 2.
 
 use crate::error::{Error, Result};
-use crate::format::bytes::{Cursor, Sink, Wire};
+use crate::format::bytes::{Bounds, Cursor, Sink, Wire};
 use crate::space::{Extent, MAX_RANK};
 
 impl Wire for Extent {
@@ -29,19 +29,22 @@ impl Wire for Extent {
         }
     }
 
-    /// Writes version 2.
+    /// Writes version 1 for readers that know no other, unless there are no elements to speak of; else version 2.
+    ///
+    /// Maximum lengths are always written, as libhdf5 does.
     fn write(&self, sink: &mut Sink) -> Result<()> {
-        let (class, dims, max) = (u8::from(self.rank() > 0), self.dims(), self.max());
-        let class = if *self == Self::Null { 2 } else { class };
-        let grows = max.iter().zip(dims).any(|(max, dim)| *max != Some(*dim));
-        sink.u8(2);
+        let (dims, max) = (self.dims(), self.max());
+        let old = sink.bounds() == Bounds::Earliest && *self != Self::Null;
+        sink.u8(if old { 1 } else { 2 });
         sink.uint(u64::try_from(dims.len()).unwrap_or(u64::MAX), 1)?;
-        sink.put(&[u8::from(grows), class]);
-        dims.iter().try_for_each(|dim| sink.length(*dim))?;
-        if grows {
-            max.iter().try_for_each(|max| sink.length_or_unlimited(*max))?;
+        sink.u8(u8::from(!dims.is_empty()));
+        if old {
+            sink.zeros(5);
+        } else {
+            sink.u8(if *self == Self::Null { 2 } else { u8::from(!dims.is_empty()) });
         }
-        Ok(())
+        dims.iter().try_for_each(|dim| sink.length(*dim))?;
+        max.iter().try_for_each(|max| sink.length_or_unlimited(*max))
     }
 }
 
@@ -64,21 +67,22 @@ fn read_simple(cursor: &mut Cursor<'_>, rank: usize, flags: u8) -> Result<Extent
 
 #[cfg(test)]
 mod tests {
-    use crate::format::bytes::{Cursor, Sink, Widths, Wire};
+    use crate::format::bytes::{Bounds, Cursor, Sink, Widths, Wire};
     use crate::space::Extent;
     use proptest::prelude::{any, prop, proptest};
 
     proptest! {
         #[test]
-        fn what_is_written_is_read_back(dims in prop::collection::vec((0_u32..1000, any::<Option<u16>>()), 0..6)) {
+        fn what_is_written_is_read_back(dims in prop::collection::vec((0_u32..1000, any::<Option<u8>>()), 0..6)) {
             let (dims, max): (Vec<u64>, Vec<Option<u64>>) =
                 dims.into_iter().map(|(dim, more)| (u64::from(dim), more.map(|more| u64::from(dim) + u64::from(more)))).unzip();
             let extent = Extent::resizable(&dims, &max).unwrap();
-            for width in [4, 8] {
-                let mut sink = Sink::new(Widths { offsets: width, lengths: width });
-                extent.write(&mut sink).unwrap();
-                let widths = sink.widths();
-                assert_eq!(Extent::read(&mut Cursor::new(&sink.into_bytes(), widths)).unwrap(), extent);
+            for (extent, bounds) in [(&extent, Bounds::Earliest), (&extent, Bounds::V18), (&Extent::Null, Bounds::Earliest)] {
+                for widths in [Widths { offsets: 4, lengths: 2 }, Widths::EIGHT] {
+                    let mut sink = Sink::new(widths).bounded(bounds);
+                    extent.write(&mut sink).unwrap();
+                    assert_eq!(&Extent::read(&mut Cursor::new(&sink.into_bytes(), widths)).unwrap(), extent);
+                }
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::datatype::{
     VariableKind, VariableLength,
 };
 use crate::error::{Error, Place, Result, to_usize};
-use crate::format::bytes::{Cursor, Sink, Wire};
+use crate::format::bytes::{Bounds, Cursor, Sink, Wire};
 
 /// Datatypes within datatypes, at most: a bound on recursion that no real file comes near.
 const MAX_DEPTH: u32 = 32;
@@ -73,6 +73,7 @@ impl Wire for Datatype {
         read(cursor, 0)
     }
 
+    /// Writes the version that was read, or the one libhdf5 would choose for the readers if that is newer.
     fn write(&self, sink: &mut Sink) -> Result<()> {
         write(self, sink)
     }
@@ -110,6 +111,37 @@ fn read(cursor: &mut Cursor<'_>, depth: u32) -> Result<Datatype> {
     Ok(Datatype::new(header.size, version, class))
 }
 
+/// The version a datatype is written as: what it was read with, what its parts need, and for classes that a newer
+/// version says shorter what the readers know.
+fn version(datatype: &Datatype, low: u8) -> u8 {
+    let own = datatype.version();
+    match datatype.class() {
+        Class::Compound(compound) => {
+            let members = compound.members().iter().map(|member| member_version(member.datatype(), low));
+            members.max().unwrap_or(1).max(own).max(low)
+        }
+        Class::Enumeration(enumeration) => own.max(low).max(version(enumeration.base(), low)),
+        Class::Array(array) => own.max(2).max(low).max(version(array.base(), low)),
+        Class::VariableLength(variable) => own.max(version(variable.base(), low)),
+        Class::Complex(complex) => own.max(5).max(version(complex.base(), low)),
+        Class::Float(float) if float.order == ByteOrder::Vax => own.max(3),
+        _ => own,
+    }
+}
+
+/// As [`version`]; dimensions that a version-1 member has itself need no later one.
+fn member_version(datatype: &Datatype, low: u8) -> u8 {
+    match datatype.class() {
+        Class::Array(array) if datatype.version() < 2 => low.max(version(array.base(), low)),
+        _ => version(datatype, low),
+    }
+}
+
+/// The version in which classes that have a shorter form are written for `bounds`.
+fn lowest(bounds: Bounds) -> u8 {
+    if bounds == Bounds::Earliest { 1 } else { 3 }
+}
+
 fn write(datatype: &Datatype, sink: &mut Sink) -> Result<()> {
     match datatype.class() {
         Class::Integer(integer) => write_integer(datatype, *integer, sink),
@@ -119,12 +151,10 @@ fn write(datatype: &Datatype, sink: &mut Sink) -> Result<()> {
             sink.u16(time.precision);
             Ok(())
         }
-        Class::String(string) => put_header(
-            datatype,
-            3,
-            padding_code(string.padding) | characters_code(string.character_set) << 4,
-            sink,
-        ),
+        Class::String(string) => {
+            let flags = padding_code(string.padding) | characters_code(string.character_set) << 4;
+            put_header(datatype, 3, flags, sink).map(|_| ())
+        }
         Class::Bitfield(bits) => {
             let flags = order_and_padding(bits.order, bits.low_padding, bits.high_padding);
             put_header(datatype, 4, flags, sink)?;
@@ -141,12 +171,10 @@ fn write(datatype: &Datatype, sink: &mut Sink) -> Result<()> {
             Ok(())
         }
         Class::Compound(compound) => write_compound(datatype, compound, sink),
-        Class::Reference(reference) => put_header(
-            datatype,
-            7,
-            reference_code(reference.kind) | u32::from(reference.encoding & 15) << 4,
-            sink,
-        ),
+        Class::Reference(reference) => {
+            let flags = reference_code(reference.kind) | u32::from(reference.encoding & 15) << 4;
+            put_header(datatype, 7, flags, sink).map(|_| ())
+        }
         Class::Enumeration(enumeration) => write_enumeration(datatype, enumeration, sink),
         Class::VariableLength(variable) => write_variable_length(datatype, variable, sink),
         Class::Array(array) => write_array(datatype, array, sink),
@@ -157,14 +185,16 @@ fn write(datatype: &Datatype, sink: &mut Sink) -> Result<()> {
     }
 }
 
-fn put_header(datatype: &Datatype, class: u8, flags: u32, sink: &mut Sink) -> Result<()> {
+/// Puts the eight bytes every datatype begins with; gives the version it chose.
+fn put_header(datatype: &Datatype, class: u8, flags: u32, sink: &mut Sink) -> Result<u8> {
     let size = u32::try_from(datatype.size()).map_err(|_| {
         Error::usage(format!("{datatype} has {} bytes, the format has 32 bits", datatype.size()))
     })?;
-    sink.u8((datatype.version() & 15) << 4 | class);
+    let version = version(datatype, lowest(sink.bounds()));
+    sink.u8((version & 15) << 4 | class);
     sink.uint(u64::from(flags), 3)?;
     sink.u32(size);
-    Ok(())
+    Ok(version)
 }
 
 fn order_and_padding(order: ByteOrder, low: bool, high: bool) -> u32 {
@@ -393,9 +423,8 @@ fn write_compound(datatype: &Datatype, compound: &Compound, sink: &mut Sink) -> 
     let members = compound.members();
     let count = u16::try_from(members.len())
         .map_err(|_| Error::usage(format!("a compound of {} members, at most 65535 fit", members.len())))?;
-    put_header(datatype, 6, u32::from(count), sink)?;
+    let version = put_header(datatype, 6, u32::from(count), sink)?;
     for member in members {
-        let version = datatype.version();
         write_name(version, member.name_bytes(), sink);
         let width = if version < 3 { 4 } else { offset_width(datatype.size()) };
         sink.uint(u64::try_from(member.offset()).unwrap_or(u64::MAX), width)?;
@@ -448,10 +477,10 @@ fn write_enumeration(datatype: &Datatype, enumeration: &Enumeration, sink: &mut 
     let count = enumeration.stored().count();
     let count =
         u16::try_from(count).map_err(|_| Error::usage(format!("{count} names, at most 65535 fit")))?;
-    put_header(datatype, 8, u32::from(count), sink)?;
+    let version = put_header(datatype, 8, u32::from(count), sink)?;
     write(enumeration.base(), sink)?;
     for (name, _) in enumeration.stored() {
-        write_name(datatype.version(), name, sink);
+        write_name(version, name, sink);
     }
     sink.put(enumeration.values());
     Ok(())
@@ -502,10 +531,10 @@ fn read_array(header: Header, cursor: &mut Cursor<'_>, depth: u32) -> Result<Cla
 }
 
 fn write_array(datatype: &Datatype, array: &Array, sink: &mut Sink) -> Result<()> {
-    put_header(datatype, 10, 0, sink)?;
+    let version = put_header(datatype, 10, 0, sink)?;
     let dims = array.dims();
     sink.uint(u64::try_from(dims.len()).unwrap_or(u64::MAX), 1)?;
-    let padded = datatype.version() < 3;
+    let padded = version < 3;
     if padded {
         sink.zeros(3);
     }

@@ -3,7 +3,7 @@
 //! Spec: IV.A.2.e and IV.A.2.f, "The Data Storage - Fill Value (Old) Message" and its successor.
 
 use crate::error::{Error, Result};
-use crate::format::bytes::{Cursor, Sink, Wire};
+use crate::format::bytes::{Bounds, Cursor, Sink, Wire};
 
 /// What unwritten elements read as.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,19 +46,20 @@ impl Wire for FillValue {
         Ok(Self { allocation, time, fill })
     }
 
-    /// Writes version 3.
+    /// Writes version 2 for readers that know no other, else version 3.
     fn write(&self, sink: &mut Sink) -> Result<()> {
+        if sink.bounds() == Bounds::Earliest {
+            let defined = u8::from(self.fill != Fill::Undefined);
+            sink.put(&[2, self.allocation, self.time, defined]);
+            return if defined == 1 { write_old(&self.fill, sink) } else { Ok(()) };
+        }
         let state = match &self.fill {
             Fill::Default => 0,
             Fill::Undefined => 0x10,
             Fill::Value(_) => 0x20,
         };
         sink.put(&[3, self.allocation & 3 | (self.time & 3).wrapping_shl(2) | state]);
-        if let Fill::Value(value) = &self.fill {
-            sink.uint(u64::try_from(value.len()).unwrap_or(u64::MAX), 4)?;
-            sink.put(value);
-        }
-        Ok(())
+        if matches!(self.fill, Fill::Value(_)) { write_old(&self.fill, sink) } else { Ok(()) }
     }
 }
 
@@ -82,10 +83,19 @@ pub(crate) fn read_old(cursor: &mut Cursor<'_>) -> Result<Fill> {
     Ok(Fill::Value(cursor.take(size)?.to_vec()))
 }
 
+/// Writes the old message; a dataset for the oldest readers has it beside the new one when there is a value.
+pub(crate) fn write_old(fill: &Fill, sink: &mut Sink) -> Result<()> {
+    let value = if let Fill::Value(value) = fill { value.as_slice() } else { &[] };
+    sink.uint(u64::try_from(value.len()).unwrap_or(u64::MAX), 4)?;
+    sink.put(value);
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Fill, FillValue};
-    use crate::format::bytes::{Cursor, Widths, Wire};
+    use crate::format::bytes::{Bounds, Cursor, Sink, Widths, Wire};
+    use proptest::prelude::{Just, Strategy, any, prop_oneof, proptest};
 
     fn read(bytes: &[u8]) -> crate::error::Result<FillValue> {
         FillValue::read(&mut Cursor::new(bytes, Widths::EIGHT))
@@ -96,5 +106,24 @@ mod tests {
         assert!(read(&[3, 0x2a, 0, 0, 0, 0x80, b'a', b'b']).is_err());
         assert_eq!(read(&[3, 0x2a, 2, 0, 0, 0, b'a', b'b']).unwrap().fill, Fill::Value(b"ab".to_vec()));
         assert_eq!(read(&[2, 2, 2, 1, 0xff, 0xff, 0xff, 0xff]).unwrap().fill, Fill::Undefined);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back(
+            allocation in 1_u8..4, time in 0_u8..3,
+            fill in prop_oneof![
+                Just(Fill::Default),
+                Just(Fill::Undefined),
+                proptest::collection::vec(any::<u8>(), 1..40).prop_map(Fill::Value)
+            ],
+        ) {
+            let message = FillValue { allocation, time, fill };
+            for bounds in [Bounds::Earliest, Bounds::V18, Bounds::V110] {
+                let mut sink = Sink::new(Widths::EIGHT).bounded(bounds);
+                message.write(&mut sink).unwrap();
+                assert_eq!(read(&sink.into_bytes()).unwrap(), message);
+            }
+        }
     }
 }

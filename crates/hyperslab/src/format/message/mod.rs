@@ -10,3 +10,5 @@ pub(crate) mod filter_pipeline;
 pub(crate) mod layout;
 pub(crate) mod link;
 pub(crate) mod other;
+#[cfg(test)]
+mod tests;
