@@ -1,11 +1,10 @@
 //! [`Conversion`]: how elements of one datatype become elements of another.
 
-use super::bits::MAX_BYTES;
-use super::numbers::{Loop, Plain, swap, swap_in_place};
+use super::numbers::{Loop, swap, swap_in_place};
 use super::real::Real;
 use super::string::FixedString;
-use super::vlen::{Heap, fetch};
-use super::{Class, Compound, Datatype, Enumeration, Float, Integer, Member, VariableKind};
+use super::vlen::{Heap, fetch, insert};
+use super::{Datatype, Float, Integer, Member};
 use crate::error::{Error, Result};
 
 /// Bytes of elements that are turned around at a time before a loop over little-endian numbers.
@@ -40,10 +39,29 @@ enum Path {
     Text(FixedString, FixedString),
     /// Strings of any length into fixed ones.
     Shorten(FixedString),
-    /// Parts at offsets; what no part fills is zero.
-    Parts(Vec<Part>),
+    /// Fixed strings into ones of any length.
+    Lengthen(FixedString),
+    /// Elements of one heap into those of another.
+    Rehome(Box<Conversion>),
+    /// Parts at offsets; what no part fills is zero, or stays when it is asked to.
+    Parts { parts: Vec<Part>, partial: bool },
     /// As many elements in each as fit.
     Repeat(Box<Conversion>),
+}
+
+/// Whether variable-length elements stay where they are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Heaps {
+    Same,
+    Two,
+}
+
+/// What a conversion is run with.
+#[derive(Clone, Copy)]
+struct Run<'a> {
+    heap: &'a dyn Heap,
+    /// Whether members that have no source stay what they are.
+    keep: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -65,7 +83,21 @@ impl Conversion {
     /// # Errors
     /// `Unsupported` when HDF5 defines none.
     pub(crate) fn plan(from: &Datatype, to: &Datatype) -> Result<Self> {
-        let path = if from == to { Some(Path::Copy) } else { path(from, to)? };
+        Self::plan_as(from, to, Heaps::Same)
+    }
+
+    /// As [`plan`](Self::plan), where what is of variable length moves from one heap to another.
+    ///
+    /// # Errors
+    /// `Unsupported` when HDF5 defines no conversion.
+    #[cfg_attr(not(test), allow(dead_code, reason = "copies between files will use it"))]
+    pub(crate) fn plan_between(from: &Datatype, to: &Datatype) -> Result<Self> {
+        Self::plan_as(from, to, Heaps::Two)
+    }
+
+    fn plan_as(from: &Datatype, to: &Datatype, heaps: Heaps) -> Result<Self> {
+        let same = from == to && (heaps == Heaps::Same || !from.has_variable_length());
+        let path = if same { Some(Path::Copy) } else { path::path(from, to, heaps)? };
         let path = path.ok_or_else(|| Error::unsupported(format!("no conversion from {from} to {to}")))?;
         Ok(Self { from: from.size(), to: to.size(), path })
     }
@@ -80,11 +112,47 @@ impl Conversion {
         self.from
     }
 
+    /// Bytes of an element after.
+    pub(crate) fn target_size(&self) -> usize {
+        self.to
+    }
+
+    /// Whether only some members of a compound are converted, so that the others may stay.
+    pub(crate) fn is_partial(&self) -> bool {
+        match &self.path {
+            Path::Parts { partial, .. } => *partial,
+            Path::Repeat(each) => each.is_partial(),
+            _ => false,
+        }
+    }
+
+    /// Whether elements are put into a heap.
+    pub(crate) fn fills_heap(&self) -> bool {
+        match &self.path {
+            Path::Lengthen(_) | Path::Rehome(_) => true,
+            Path::Parts { parts, .. } => parts.iter().any(|part| part.conversion.fills_heap()),
+            Path::Repeat(each) => each.fills_heap(),
+            _ => false,
+        }
+    }
+
     /// Converts `count` elements, dense in both slices.
     ///
     /// # Errors
     /// `Usage` when a slice is too short; what the heap says of a variable-length element.
     pub(crate) fn run(&self, from: &[u8], to: &mut [u8], count: usize, heap: &dyn Heap) -> Result<()> {
+        self.convert_dense(from, to, count, Run { heap, keep: false })
+    }
+
+    /// As [`run`](Self::run), where members of `to` that `from` lacks stay what they are.
+    ///
+    /// # Errors
+    /// As [`run`](Self::run).
+    pub(crate) fn lay_over(&self, from: &[u8], to: &mut [u8], count: usize, heap: &dyn Heap) -> Result<()> {
+        self.convert_dense(from, to, count, Run { heap, keep: true })
+    }
+
+    fn convert_dense(&self, from: &[u8], to: &mut [u8], count: usize, run: Run<'_>) -> Result<()> {
         let (has_from, has_to) = (from.len(), to.len());
         let from = count.checked_mul(self.from).and_then(|length| from.get(..length));
         let to = count.checked_mul(self.to).and_then(|length| to.get_mut(..length));
@@ -94,10 +162,11 @@ impl Conversion {
                 self.from, self.to
             )));
         };
-        self.convert(from, to, heap)
+        self.convert(from, to, run)
     }
 
-    fn convert(&self, from: &[u8], to: &mut [u8], heap: &dyn Heap) -> Result<()> {
+    fn convert(&self, from: &[u8], to: &mut [u8], context: Run<'_>) -> Result<()> {
+        let heap = context.heap;
         match &self.path {
             Path::Copy => to.copy_from_slice(from),
             Path::Swap => swap(self.from, from, to),
@@ -125,17 +194,40 @@ impl Conversion {
                     into.fill(until_nul(&fetch(from, 1, heap)?), to);
                 }
             }
-            Path::Parts(parts) => {
-                to.fill(0);
+            Path::Lengthen(of) => {
+                for (from, to) in self.pairs(from, to) {
+                    insert(of.characters(from), 1, to, heap)?;
+                }
+            }
+            Path::Rehome(each) => {
+                for (from, to) in self.pairs(from, to) {
+                    each.rehome(from, to, heap)?;
+                }
+            }
+            Path::Parts { parts, partial } => {
+                if !(*partial && context.keep) {
+                    to.fill(0);
+                }
                 for (from, to) in self.pairs(from, to) {
                     for part in parts {
-                        part.convert(from, to, heap)?;
+                        part.convert(from, to, context)?;
                     }
                 }
             }
-            Path::Repeat(conversion) => conversion.convert(from, to, heap)?,
+            Path::Repeat(conversion) => conversion.convert(from, to, context)?,
         }
         Ok(())
+    }
+
+    /// Makes a sequence of elements converted so, in the other heap.
+    fn rehome(&self, from: &[u8], to: &mut [u8], heap: &dyn Heap) -> Result<()> {
+        let elements = fetch(from, self.from, heap)?;
+        let count = elements.len().checked_div(self.from).unwrap_or(0);
+        let length = count.checked_mul(self.to);
+        let length = length.ok_or_else(|| Error::limit("a sequence passes 2^64 bytes"))?;
+        let mut converted = vec![0; length];
+        self.convert_dense(&elements, &mut converted, count, Run { heap, keep: false })?;
+        insert(&converted, self.to, to, heap)
     }
 
     /// Turns some elements around, converts them, and so on; they stay in the cache meanwhile.
@@ -159,16 +251,16 @@ impl Conversion {
 }
 
 impl Part {
-    fn new(from: &Member, to: &Member) -> Result<Self> {
-        let conversion = Conversion::plan(from.datatype(), to.datatype())?;
+    fn new(from: &Member, to: &Member, heaps: Heaps) -> Result<Self> {
+        let conversion = Conversion::plan_as(from.datatype(), to.datatype(), heaps)?;
         Ok(Self { from: from.offset(), to: to.offset(), conversion })
     }
 
-    fn convert(&self, from: &[u8], to: &mut [u8], heap: &dyn Heap) -> Result<()> {
+    fn convert(&self, from: &[u8], to: &mut [u8], run: Run<'_>) -> Result<()> {
         let from = from.get(self.from..).and_then(|from| from.get(..self.conversion.from));
         let to = to.get_mut(self.to..).and_then(|to| to.get_mut(..self.conversion.to));
         match (from, to) {
-            (Some(from), Some(to)) => self.conversion.convert(from, to, heap),
+            (Some(from), Some(to)) => self.conversion.convert(from, to, run),
             _ => Err(Error::usage("a part lies outside its element")),
         }
     }
@@ -193,100 +285,6 @@ impl Number {
     }
 }
 
-/// Which way there is, or none.
-fn path(from: &Datatype, to: &Datatype) -> Result<Option<Path>> {
-    let found = match (from.class(), to.class()) {
-        (Class::String(of), Class::String(into)) => Some(Path::Text(*of, *into)),
-        (Class::Bitfield(of), Class::Bitfield(into)) if small(from, to) => {
-            Some(Path::Bits(of.as_integer(), into.as_integer()))
-        }
-        (Class::Opaque(of), Class::Opaque(into)) if from.size() == to.size() => {
-            (of.tag() == into.tag()).then_some(Path::Copy)
-        }
-        (Class::Reference(of), Class::Reference(into)) if from.size() == to.size() => {
-            (of.kind == into.kind).then_some(Path::Copy)
-        }
-        (Class::Enumeration(of), Class::Enumeration(into)) => Some(names(of, into)?),
-        (Class::Enumeration(of), Class::Integer(_) | Class::Float(_)) => number(of.base(), to),
-        (Class::Integer(_), Class::Enumeration(into)) => number(from, into.base()),
-        (Class::Compound(of), Class::Compound(into)) => Some(parts(of, into)?),
-        (Class::Complex(_), Class::Complex(_) | Class::Compound(_))
-        | (Class::Compound(_), Class::Complex(_)) => match (halves(from), halves(to)) {
-            (Some(of), Some(into)) => Some(Path::Repeat(Box::new(Conversion::plan(of, into)?))),
-            _ => None,
-        },
-        (Class::Array(of), Class::Array(into)) => {
-            let count = from.size().checked_div(of.base().size());
-            let same = count == to.size().checked_div(into.base().size());
-            let each = Conversion::plan(of.base(), into.base())?;
-            let all = if each.is_copy() { Path::Copy } else { Path::Repeat(Box::new(each)) };
-            (count.is_some() && same).then_some(all)
-        }
-        (Class::VariableLength(of), Class::VariableLength(into)) if from.size() == to.size() => {
-            let strings = matches!(
-                (of.kind(), into.kind()),
-                (VariableKind::String { .. }, VariableKind::String { .. })
-            );
-            (strings || of == into).then_some(Path::Copy)
-        }
-        (Class::VariableLength(of), Class::String(into)) => match of.kind() {
-            VariableKind::String { .. } => Some(Path::Shorten(*into)),
-            VariableKind::Sequence => None,
-        },
-        _ => number(from, to),
-    };
-    Ok(found)
-}
-
-fn small(from: &Datatype, to: &Datatype) -> bool {
-    from.size() <= MAX_BYTES && to.size() <= MAX_BYTES
-}
-
-/// Between numbers, bitfields as numbers without a sign.
-fn number(from: &Datatype, to: &Datatype) -> Option<Path> {
-    if let (Some((of, big)), Some((into, into_big))) = (Plain::of(from), Plain::of(to)) {
-        if of == into {
-            return Some(if big == into_big { Path::Copy } else { Path::Swap });
-        }
-        // What is no number becomes 0, unless the machine converts in its own order.
-        let exact = of.is_float() && !into.is_float() && (big || into_big);
-        if let Some(run) = of.loop_to(into).filter(|_| !exact) {
-            return Some(Path::Plain { run, swap_from: big, swap_to: into_big });
-        }
-    }
-    exact(from, to)
-}
-
-/// Between numbers of any layout, bit by bit.
-fn exact(from: &Datatype, to: &Datatype) -> Option<Path> {
-    let layout = |datatype: &Datatype| match datatype.class() {
-        Class::Integer(integer) if datatype.size() <= MAX_BYTES => Some(Number::Integer(*integer)),
-        Class::Bitfield(bits) if datatype.size() <= MAX_BYTES => Some(Number::Integer(bits.as_integer())),
-        Class::Float(float) if float.is_known(datatype.size()) => Some(Number::Float(*float)),
-        _ => None,
-    };
-    Some(Path::Number(layout(from)?, layout(to)?))
-}
-
-/// Every name of `of` must be one of `into`.
-fn names(of: &Enumeration, into: &Enumeration) -> Result<Path> {
-    let Some(integer) = of.integer() else { return Err(Error::unsupported("an enumeration of no integer")) };
-    let mut targets: Vec<(&[u8], &[u8])> = into.stored().collect();
-    targets.sort_unstable_by_key(|(name, _)| *name);
-    let mut found = Vec::new();
-    for (name, value) in of.members() {
-        let target =
-            targets.binary_search_by_key(&name, |(name, _)| *name).ok().and_then(|at| targets.get(at));
-        let Some((_, bytes)) = target else {
-            let name = String::from_utf8_lossy(name);
-            return Err(Error::unsupported(format!("the enumeration converted to has no \"{name}\"")));
-        };
-        found.push((value, bytes.to_vec()));
-    }
-    found.sort_by_key(|(value, _)| *value);
-    Ok(Path::Names(*integer, found))
-}
-
 /// A value without a name becomes all ones, as in libhdf5.
 fn rename(of: Integer, names: &[(i128, Vec<u8>)], from: &[u8], to: &mut [u8]) {
     let at = of.load(from).and_then(|value| names.binary_search_by_key(&value, |(value, _)| *value).ok());
@@ -296,38 +294,12 @@ fn rename(of: Integer, names: &[(i128, Vec<u8>)], from: &[u8], to: &mut [u8]) {
     }
 }
 
-fn parts(of: &Compound, into: &Compound) -> Result<Path> {
-    let mut sources: Vec<&Member> = of.members().iter().collect();
-    sources.sort_by_key(|member| member.name_bytes());
-    let mut parts = Vec::new();
-    for member in into.members() {
-        let found = sources.binary_search_by_key(&member.name_bytes(), |member| member.name_bytes());
-        if let Some(source) = found.ok().and_then(|at| sources.get(at)) {
-            parts.push(Part::new(source, member)?);
-        }
-    }
-    Ok(Path::Parts(parts))
-}
-
-/// The datatype of both parts of a complex number that lie one after the other.
-fn halves(datatype: &Datatype) -> Option<&Datatype> {
-    match datatype.class() {
-        Class::Complex(complex) => Some(complex.base()),
-        Class::Compound(compound) => {
-            let (real, imaginary) = compound.as_complex()?;
-            let size = real.datatype().size();
-            let dense = real.offset() == 0 && imaginary.offset() == size && datatype.size() == size * 2;
-            dense.then(|| real.datatype())
-        }
-        _ => None,
-    }
-}
-
 /// What a C string of these bytes would be.
 pub(super) fn until_nul(bytes: &[u8]) -> &[u8] {
     let length = memchr::memchr(0, bytes).unwrap_or(bytes.len());
     bytes.get(..length).unwrap_or_default()
 }
 
+mod path;
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,10 @@ impl LongFloat {
         Self(real)
     }
 
+    pub(super) fn real(self) -> Real {
+        self.0
+    }
+
     /// The nearest double.
     #[must_use]
     pub fn to_f64(self) -> f64 {

@@ -7,6 +7,8 @@ mod compound;
 mod convert;
 mod decimal;
 mod element;
+#[cfg_attr(not(test), allow(dead_code, reason = "the handles will use it"))]
+mod encode;
 mod enumeration;
 mod float;
 mod integer;
@@ -22,6 +24,8 @@ pub use array::Array;
 pub use complex::Complex;
 pub(crate) use convert::Conversion;
 pub(crate) use vlen::Heap;
+#[allow(unused_imports, reason = "the heap of the file will be one")]
+pub(crate) use vlen::HeapWriter;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use vlen::NoHeap;
 

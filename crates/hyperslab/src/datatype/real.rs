@@ -16,7 +16,6 @@ impl Real {
         Self::Finite { negative: value < 0, mantissa: value.unsigned_abs(), exponent: 0 }
     }
 
-    #[cfg(test)]
     pub(super) fn of_f64(value: f64) -> Self {
         Float::DOUBLE.load(&value.to_le_bytes())
     }

@@ -9,6 +9,18 @@ pub(crate) trait Heap: Send + Sync {
     /// The bytes of a stored element: its length in elements (4 bytes), then a place in the heap at the
     /// widths of the file. Not asked for elements of length 0.
     fn fetch(&self, stored: &[u8]) -> Result<Vec<u8>>;
+
+    /// Where new elements go; none when the heap is only read.
+    fn writer(&self) -> Option<&dyn HeapWriter> {
+        None
+    }
+}
+
+/// Takes the bytes of variable-length elements.
+pub(crate) trait HeapWriter: Send + Sync {
+    /// Keeps `bytes`, which are not empty, and gives the place in the heap, as an element has it behind
+    /// its length: an address and an index, at the widths of the file.
+    fn insert(&self, bytes: &[u8]) -> Result<Vec<u8>>;
 }
 
 /// A heap with nothing in it, for datatypes without variable length.
@@ -43,6 +55,35 @@ pub(super) fn fetch(stored: &[u8], size: usize, heap: &dyn Heap) -> Result<Vec<u
         }
     }
     Ok(bytes)
+}
+
+/// Makes `stored` a variable-length element of these elements of `size` bytes each.
+pub(super) fn insert(elements: &[u8], size: usize, stored: &mut [u8], heap: &dyn Heap) -> Result<()> {
+    let writer = heap.writer();
+    put(elements, size, stored, writer.ok_or_else(|| Error::usage("the heap is open to read only"))?)
+}
+
+/// As [`insert`], into a heap that is written.
+pub(super) fn put(elements: &[u8], size: usize, stored: &mut [u8], heap: &dyn HeapWriter) -> Result<()> {
+    stored.fill(0);
+    if elements.is_empty() {
+        return Ok(());
+    }
+    let count = elements.len().checked_div(size).unwrap_or(0);
+    let count = u32::try_from(count).map_err(|_| Error::limit("a sequence of 2^32 elements"))?;
+    let place = heap.insert(elements).at(|| "variable-length element")?;
+    let most = stored.len();
+    match stored.split_first_chunk_mut::<4>() {
+        Some((length, rest)) if rest.len() == place.len() => {
+            *length = count.to_le_bytes();
+            rest.copy_from_slice(&place);
+            Ok(())
+        }
+        _ => Err(Error::usage(format!(
+            "a variable-length element of {most} bytes, {} are needed in this file",
+            place.len().saturating_add(4)
+        ))),
+    }
 }
 
 /// Bytes of a stored element at eight-byte addresses: length, collection address, index.

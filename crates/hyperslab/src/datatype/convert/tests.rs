@@ -158,7 +158,7 @@ proptest! {
         let (from, to) = (named(names[from]), named(names[to]));
         let elements: Vec<u8> = elements.iter().flat_map(|element| element[..from.size()].to_vec()).collect();
         let out = convert(&from, &to, &elements);
-        let exact = super::exact(&from, &to).unwrap();
+        let exact = super::path::exact(&from, &to).unwrap();
         let exact = Conversion { from: from.size(), to: to.size(), path: exact };
         let mut expected = vec![0; out.len()];
         exact.run(&elements, &mut expected, elements.len() / from.size(), &NoHeap).unwrap();
