@@ -115,7 +115,7 @@ impl Chunks<'_> {
 /// Fetching the chunks of one batch.
 struct Fetch<'f> {
     chunks: &'f Chunks<'f>,
-    wanted: &'f Wanted<'f>,
+    wanted: &'f Wanted<'f, Cells<'f>>,
     transfer: &'f Transfer<'f>,
     /// Bytes of a decoded chunk.
     bytes: usize,

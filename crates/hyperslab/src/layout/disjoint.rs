@@ -6,8 +6,9 @@
 #![expect(unsafe_code, reason = "threads write disjoint bytes of one buffer, which slices cannot express")]
 
 use crate::error::{Error, Result};
+use crate::layout::cut::{Cut, Tiled, check, strides};
 use crate::layout::fill::fill;
-use crate::layout::plan::{CutAxis, Division, Lane, Nest, Tiling, Window};
+use crate::layout::plan::{Division, Lane, Nest, Tiling, Window};
 use crate::space::{Part, PartAxis, disjoint};
 use std::marker::PhantomData;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -51,16 +52,7 @@ impl<'a> Disjoint<'a> {
         size: usize,
         parts: &'a [Part],
     ) -> Result<Option<Self>> {
-        let mut strides = Vec::with_capacity(dims.len());
-        let mut bytes = size;
-        for dim in dims.iter().rev() {
-            strides.push(bytes);
-            let dim = usize::try_from(*dim).ok();
-            bytes = dim
-                .and_then(|dim| bytes.checked_mul(dim))
-                .ok_or_else(|| Error::limit(format!("an array of {dims:?} elements passes 2^64 bytes")))?;
-        }
-        strides.reverse();
+        let (strides, bytes) = strides(dims, size)?;
         if bytes != out.len() || size == 0 {
             return Err(Error::usage(format!(
                 "the output has {} bytes, {dims:?} elements of {size} bytes need {bytes}",
@@ -101,39 +93,6 @@ impl<'a> Disjoint<'a> {
     }
 }
 
-/// Each axis of the output array occurs once in the part, and no place is outside of it.
-fn check(part: &Part, dims: &[u64]) -> Result<()> {
-    let mut found = vec![false; dims.len()];
-    for axis in &part.axes {
-        let dim = match axis.place_axis {
-            None => {
-                if axis.count() > 1 {
-                    return Err(Error::usage("a part puts several elements on an axis its output lacks"));
-                }
-                continue;
-            }
-            Some(at) => match (dims.get(at), found.get_mut(at)) {
-                (Some(dim), Some(found)) if !*found => {
-                    *found = true;
-                    *dim
-                }
-                _ => return Err(Error::usage(format!("axis {at} of a part, its output has {dims:?}"))),
-            },
-        };
-        for segment in axis.segments.iter().filter(|segment| segment.count > 0) {
-            let far = (segment.count - 1).checked_mul(segment.place_step);
-            let last = far.and_then(|far| far.checked_add(segment.place));
-            if last.is_none_or(|last| last >= dim) || (segment.count > 1 && segment.place_step == 0) {
-                return Err(Error::usage(format!("{segment:?} of a part is not in an output of {dims:?}")));
-            }
-        }
-    }
-    if found.contains(&false) {
-        return Err(Error::usage(format!("a part lacks an axis of its output of {dims:?}")));
-    }
-    Ok(())
-}
-
 /// Whether no two segments of an axis share a place; `false` also when that is too long to find out.
 fn is_apart(axis: &PartAxis) -> bool {
     if axis.segments.len() < 2 {
@@ -167,21 +126,9 @@ pub(crate) struct Region<'d> {
 impl<'d> Region<'d> {
     /// The part cut at the tiles of its source, in cells.
     pub(crate) fn cells(self, tiling: &Tiling) -> Result<Cells<'d>> {
-        let rank = tiling.shape().len();
-        let axes =
-            self.part.axes.iter().map(|axis| CutAxis::new(axis, tiling)).collect::<Result<Vec<_>>>()?;
-        let mut order: Vec<usize> = (0..axes.len()).collect();
-        order.sort_by_key(|axis| axes.get(*axis).and_then(CutAxis::source_axis));
-        let named = order.iter().filter_map(|axis| axes.get(*axis).and_then(CutAxis::source_axis));
-        if !named.eq(0..rank) {
-            return Err(Error::usage(format!(
-                "a part does not have the {rank} axes of its source once each"
-            )));
-        }
-        let count = axes.iter().try_fold(1, |all: usize, axis| all.checked_mul(axis.count()));
-        let count = count.ok_or_else(|| Error::limit("a part meets 2^64 tiles"))?;
-        let claimed = (0..count.div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
-        Ok(Cells { region: self, axes, order, count, rank, claimed, element: tiling.element() })
+        let cut = Cut::new(self.part, self.strides, tiling)?;
+        let claimed = (0..cut.count().div_ceil(64)).map(|_| AtomicU64::new(0)).collect();
+        Ok(Cells { region: self, cut, claimed })
     }
 
     /// Writes one element, `pattern`, to every place of the part.
@@ -209,87 +156,46 @@ impl<'d> Region<'d> {
 #[derive(Debug)]
 pub(crate) struct Cells<'d> {
     region: Region<'d>,
-    axes: Vec<CutAxis<'d>>,
-    /// The axes in the order of the source.
-    order: Vec<usize>,
-    count: usize,
-    rank: usize,
+    cut: Cut<'d>,
     /// A bit for each cell that was claimed.
     claimed: Vec<AtomicU64>,
-    element: usize,
+}
+
+impl Tiled for Cells<'_> {
+    fn cut(&self) -> &Cut<'_> {
+        &self.cut
+    }
 }
 
 impl Cells<'_> {
     /// How many tiles the part meets.
     pub(crate) fn count(&self) -> usize {
-        self.count
+        self.cut.count()
     }
 
     /// The coordinates of a cell's tile.
     pub(crate) fn tile(&self, cell: usize) -> Vec<u64> {
-        let mut coords = vec![0; self.rank];
-        self.each_cut(cell, |axis, cut| {
-            if let Some(coord) = axis.source_axis().and_then(|at| coords.get_mut(at)) {
-                *coord = axis.tile(cut);
-            }
-        });
-        coords
-    }
-
-    /// The cell of a tile, if the part meets it.
-    pub(crate) fn find(&self, coords: &[u64]) -> Option<usize> {
-        self.axes.iter().try_fold(0usize, |cell, axis| {
-            let cut = match axis.source_axis() {
-                Some(at) => axis.find(*coords.get(at)?)?,
-                None => 0,
-            };
-            cell.checked_mul(axis.count())?.checked_add(cut)
-        })
-    }
-
-    /// The smallest box of tiles around the part, both corners included; `None` for a part without elements.
-    pub(crate) fn bounds(&self) -> Option<(Vec<u64>, Vec<u64>)> {
-        self.count.checked_sub(1).map(|last| (self.tile(0), self.tile(last)))
-    }
-
-    fn each_cut(&self, cell: usize, mut each: impl FnMut(&CutAxis<'_>, usize)) {
-        let mut rest = cell;
-        for axis in self.axes.iter().rev() {
-            let count = axis.count().max(1);
-            each(axis, rest % count);
-            rest /= count;
-        }
+        self.cut.tile(cell)
     }
 
     /// The right to write a cell; `None` when it was given before.
     pub(crate) fn claim(&self, cell: usize) -> Result<Option<Cell<'_>>> {
         let bit = 1 << (cell % 64);
-        let word = self.claimed.get(cell / 64).filter(|_| cell < self.count);
-        let word = word.ok_or_else(|| Error::usage(format!("cell {cell} of {}", self.count)))?;
+        let word = self.claimed.get(cell / 64).filter(|_| cell < self.count());
+        let word = word.ok_or_else(|| Error::usage(format!("cell {cell} of {}", self.count())))?;
         if word.fetch_or(bit, Ordering::Relaxed) & bit != 0 {
             return Ok(None);
         }
-        let mut cuts = vec![0; self.axes.len()];
-        let mut slots = cuts.iter_mut().rev();
-        self.each_cut(cell, |_, cut| {
-            if let Some(slot) = slots.next() {
-                *slot = cut;
-            }
-        });
-        let lanes = self.order.iter().filter_map(|at| {
-            let (axis, cut) = (self.axes.get(*at)?, *cuts.get(*at)?);
-            Some(axis.lanes(cut, self.region.stride(axis.place_axis())))
-        });
-        let nest = Nest::new(lanes.collect::<Result<_>>()?);
+        let nest = self.cut.nest(cell)?;
         let Region { output, size, .. } = self.region;
-        Ok(Some(Cell { output, size, element: self.element, nest, part: PhantomData }))
+        Ok(Some(Cell { output, size, element: self.cut.element(), nest, part: PhantomData }))
     }
 
     /// Whether a cell was not claimed.
     pub(crate) fn has_rest(&self) -> bool {
         let claimed: usize =
             self.claimed.iter().map(|w| w.load(Ordering::Relaxed).count_ones() as usize).sum();
-        claimed < self.count
+        claimed < self.count()
     }
 
     /// Writes one element, `pattern`, to every cell that was not claimed.
@@ -299,7 +205,7 @@ impl Cells<'_> {
         }
         for (index, word) in self.claimed.iter().enumerate() {
             let claimed = word.load(Ordering::Relaxed);
-            let cells = (index * 64..self.count).take(64);
+            let cells = (index * 64..self.count()).take(64);
             for cell in cells.filter(|cell| claimed & (1 << (cell % 64)) == 0) {
                 if let Some(mut cell) = self.claim(cell)? {
                     cell.fill(pattern)?;

@@ -7,8 +7,10 @@ use crate::index::StoredChunk;
 use crate::layout::disjoint::{Cell, Slot};
 use crate::layout::fresh;
 use crate::layout::plan::{Division, Window};
+use crate::metadata::Metadata;
 use crate::storage::ReadAt;
 use std::cell::Cell as Local;
+use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A run of at least this many bytes is read straight into the output, one read for each run.
@@ -16,18 +18,18 @@ const DIRECT: usize = 16 << 10;
 /// Bytes between two runs that are read along, because another read would cost more.
 pub(crate) const GAP: usize = 4 << 10;
 /// Bytes that are read aside at once.
-const STAGED: usize = 1 << 20;
+pub(crate) const STAGED: usize = 1 << 20;
 /// Bytes of a tile that are converted at once; small enough to stay in a cache.
 const CONVERTED: usize = 256 << 10;
 /// Scratch of more than this is given back after use.
 const KEPT: usize = 16 << 20;
 
-/// What elements become in memory.
+/// What elements are in memory.
 #[derive(Clone, Copy)]
 pub(crate) struct Memory<'a> {
-    /// From the file's datatype to the one in memory.
+    /// From the file's datatype to the one in memory, or, to write, from memory to the file.
     pub(crate) conversion: &'a Conversion,
-    /// Bytes of an element in memory, as the conversion makes them.
+    /// Bytes of an element in memory.
     pub(crate) size: usize,
     /// Where values of variable length are.
     pub(crate) heap: &'a dyn Heap,
@@ -49,9 +51,16 @@ pub(crate) struct Linear<'a> {
     pub(crate) base: u64,
     /// One past the last address with bytes, when the file was opened.
     pub(crate) end: u64,
+    /// Whether the file may be shorter than what was allocated, which reads as zeroes there.
+    pub(crate) growing: bool,
 }
 
-impl Linear<'_> {
+impl<'a> Linear<'a> {
+    pub(crate) fn of(metadata: &'a Metadata) -> Self {
+        let (storage, base, end) = (&**metadata.storage(), metadata.base(), metadata.end());
+        Self { storage, base, end, growing: metadata.is_writable() }
+    }
+
     /// The bytes at an address exist.
     pub(crate) fn check(&self, address: u64, length: u64) -> Result<()> {
         let inside = |end: u64| end.checked_sub(address).is_some_and(|left| left >= length);
@@ -75,7 +84,17 @@ impl Stored for Linear<'_> {
         self.check(address, buffer.len() as u64)?;
         let offset = self.base.checked_add(address);
         let offset = offset.ok_or_else(|| Error::malformed(format!("address {address:#x} passes 2^64")))?;
-        self.storage.read_at(offset, buffer).map_err(|error| {
+        let read = self.storage.read_at(offset, buffer).or_else(|error| {
+            if !self.growing || error.kind() != io::ErrorKind::UnexpectedEof {
+                return Err(error);
+            }
+            let left = self.storage.len()?.saturating_sub(offset);
+            let there = usize::try_from(left).map_or(buffer.len(), |left| left.min(buffer.len()));
+            let (there, missing) = buffer.split_at_mut_checked(there).unwrap_or_default();
+            missing.fill(0);
+            if there.is_empty() { Ok(()) } else { self.storage.read_at(offset, there) }
+        });
+        read.map_err(|error| {
             Error::io(format!("reading {} bytes of elements at {address:#x}", buffer.len()), error)
         })
     }
@@ -107,9 +126,9 @@ pub(crate) struct Scratch {
 /// Buffers for elements on their way.
 #[derive(Default)]
 pub(crate) struct Moving {
-    staged: Vec<u8>,
-    gathered: Vec<u8>,
-    converted: Vec<u8>,
+    pub(crate) staged: Vec<u8>,
+    pub(crate) gathered: Vec<u8>,
+    pub(crate) converted: Vec<u8>,
 }
 
 impl Scratch {

@@ -1,9 +1,11 @@
 //! Elements in other files: their pieces, one after the other, are one run of bytes.
 
 use crate::error::{Error, Place, Result, to_usize};
+use crate::layout::deposit::StoredMut;
 use crate::layout::execute::Stored;
-use crate::storage::ReadAt;
+use crate::storage::{ReadAt, WriteAt};
 use parking_lot::Mutex;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// A piece of a file that holds elements.
@@ -19,6 +21,11 @@ pub(crate) struct ExternalFile {
 /// Opens external files by the name the dataset has for them.
 pub(crate) trait Opener: Send + Sync {
     fn open(&self, path: &str) -> Result<Arc<dyn ReadAt>>;
+
+    /// Opens a file to write, and makes it when there is none.
+    fn open_mut(&self, path: &str) -> Result<Arc<dyn WriteAt>> {
+        Err(Error::usage(format!("external file '{path}' is open to read only")))
+    }
 }
 
 /// The pieces as one run of bytes; files are opened when first needed.
@@ -27,11 +34,19 @@ pub(crate) struct Pieces<'a> {
     opener: &'a dyn Opener,
     /// The file that was used last.
     open: Mutex<Option<(usize, Arc<dyn ReadAt>)>>,
+    /// The file that was written last.
+    open_mut: Mutex<Option<(usize, Arc<dyn WriteAt>)>>,
+    writing: bool,
 }
 
 impl<'a> Pieces<'a> {
     pub(crate) fn new(files: &'a [ExternalFile], opener: &'a dyn Opener) -> Self {
-        Self { files, opener, open: Mutex::new(None) }
+        Self { files, opener, open: Mutex::new(None), open_mut: Mutex::new(None), writing: false }
+    }
+
+    /// Pieces that are written; files are made where there are none.
+    pub(crate) fn new_mut(files: &'a [ExternalFile], opener: &'a dyn Opener) -> Self {
+        Self { writing: true, ..Self::new(files, opener) }
     }
 
     /// Bytes of all pieces.
@@ -46,7 +61,11 @@ impl<'a> Pieces<'a> {
         {
             return Ok(Arc::clone(storage));
         }
-        let storage = self.opener.open(&file.path)?;
+        let storage = if self.writing {
+            self.open_mut(index, file)? as Arc<dyn ReadAt>
+        } else {
+            self.opener.open(&file.path)?
+        };
         *open = Some((index, Arc::clone(&storage)));
         Ok(storage)
     }
@@ -68,28 +87,64 @@ impl<'a> Pieces<'a> {
     }
 }
 
-impl Stored for Pieces<'_> {
-    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
-        let (mut skip, mut rest) = (offset, buffer);
+/// Takes a piece's number, the piece, where in it, and which of the bytes.
+type OnPiece<'a> = dyn FnMut(usize, &ExternalFile, u64, Range<usize>) -> Result<()> + 'a;
+
+impl Pieces<'_> {
+    fn open_mut(&self, index: usize, file: &ExternalFile) -> Result<Arc<dyn WriteAt>> {
+        let mut open = self.open_mut.lock();
+        if let Some((last, storage)) = open.as_ref()
+            && *last == index
+        {
+            return Ok(Arc::clone(storage));
+        }
+        let storage = self.opener.open_mut(&file.path)?;
+        *open = Some((index, Arc::clone(&storage)));
+        Ok(storage)
+    }
+
+    /// Calls `each` with the pieces that `length` bytes from `offset` on lie in.
+    fn each(&self, offset: u64, length: usize, each: &mut OnPiece<'_>) -> Result<()> {
+        let (mut skip, mut done) = (offset, 0);
         for (index, file) in self.files.iter().enumerate() {
-            if rest.is_empty() {
+            if done == length {
                 return Ok(());
             }
             let Some(left) = file.size.checked_sub(skip).filter(|left| *left > 0) else {
                 skip = skip.saturating_sub(file.size);
                 continue;
             };
-            let count = to_usize(left.min(rest.len() as u64))?;
-            let (now, later) = rest.split_at_mut_checked(count).unwrap_or_default();
-            self.read_piece(index, file, skip, now).at(|| format!("external file '{}'", file.path))?;
-            (skip, rest) = (0, later);
+            let count = to_usize(left.min((length - done) as u64))?;
+            each(index, file, skip, done..done + count).at(|| format!("external file '{}'", file.path))?;
+            (skip, done) = (0, done + count);
         }
-        match rest.len() {
+        match length - done {
             0 => Ok(()),
             missing => Err(Error::malformed(format!(
                 "external files have {} bytes, {missing} more are needed",
                 self.size()
             ))),
         }
+    }
+}
+
+impl Stored for Pieces<'_> {
+    fn read(&self, offset: u64, buffer: &mut [u8]) -> Result<()> {
+        self.each(offset, buffer.len(), &mut |index, file, skip, bytes| {
+            self.read_piece(index, file, skip, buffer.get_mut(bytes).unwrap_or_default())
+        })
+    }
+}
+
+impl StoredMut for Pieces<'_> {
+    fn write(&self, offset: u64, bytes: &[u8]) -> Result<()> {
+        self.each(offset, bytes.len(), &mut |index, file, skip, range| {
+            let bytes = bytes.get(range).unwrap_or_default();
+            let offset = file.offset.checked_add(skip);
+            let offset = offset.ok_or_else(|| Error::usage("an element's offset passes 2^64"))?;
+            let storage = self.open_mut(index, file)?;
+            let written = storage.write_at(offset, bytes);
+            written.map_err(|error| Error::io(format!("writing {} bytes", bytes.len()), error))
+        })
     }
 }

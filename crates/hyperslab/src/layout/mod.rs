@@ -7,6 +7,9 @@
 pub(crate) mod chunked;
 pub(crate) mod compact;
 pub(crate) mod contiguous;
+pub(crate) mod cut;
+#[allow(dead_code, reason = "the handles will use it")]
+pub(crate) mod deposit;
 pub(crate) mod disjoint;
 pub(crate) mod execute;
 pub(crate) mod external;
@@ -15,6 +18,8 @@ pub(crate) mod fresh;
 pub(crate) mod plan;
 pub(crate) mod pool;
 mod wanted;
+#[allow(dead_code, reason = "the handles will use it")]
+pub(crate) mod write;
 
 use crate::error::{Error, Result};
 use crate::filter::FilterPipeline;
@@ -136,7 +141,7 @@ pub(crate) fn fill_parts(
 impl Elements<'_> {
     fn read(&self, range: Range<usize>, transfer: &Transfer<'_>, output: &Disjoint<'_>) -> Result<()> {
         let Self { metadata, dims, element, fill, .. } = *self;
-        let linear = Linear { storage: &**metadata.storage(), base: metadata.base(), end: metadata.end() };
+        let linear = Linear::of(metadata);
         match self.layout {
             Layout::Compact(bytes) => Held { bytes, dims, element }.read(output, range, transfer),
             Layout::Contiguous { address: Some(Address(start)), size } => {

@@ -312,6 +312,11 @@ impl Nest {
         lanes.iter().map(run).min().unwrap_or(0)
     }
 
+    /// Everything as one window.
+    pub(crate) fn whole(&self) -> Window<'_> {
+        Window { head: Lane::ONE, tail: &self.axes, start: 0, length: 0 }
+    }
+
     /// Calls `each` with the windows of a division; together they are all of the nest.
     pub(crate) fn windows(
         &self,

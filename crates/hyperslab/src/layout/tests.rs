@@ -50,7 +50,7 @@ impl ChunkIndex for Chunks {
 }
 
 /// A part that takes an element everywhere the axes say, from `(start, step, count)` pieces of each axis.
-fn part(axes: &[Vec<(u64, u64, u64)>], place: &[u64], reversed: bool) -> Part {
+pub(super) fn part(axes: &[Vec<(u64, u64, u64)>], place: &[u64], reversed: bool) -> Part {
     let mut axes: Vec<PartAxis> = axes
         .iter()
         .zip(place)
@@ -73,16 +73,22 @@ fn part(axes: &[Vec<(u64, u64, u64)>], place: &[u64], reversed: bool) -> Part {
 }
 
 /// Every element of the dataset, two bytes each, after its number.
-fn elements(dims: &[u64]) -> Vec<u16> {
+pub(super) fn elements(dims: &[u64]) -> Vec<u16> {
     (0..dims.iter().product()).map(|n| u16::try_from(n * 7 % 60_000).unwrap() + 1).collect()
 }
 
-fn offset(coords: &[u64], dims: &[u64]) -> usize {
+pub(super) fn offset(coords: &[u64], dims: &[u64]) -> usize {
     usize::try_from(coords.iter().zip(dims).fold(0, |offset, (at, dim)| offset * dim + at)).unwrap()
 }
 
 /// What a read should give: the places of the parts in order, the rest untouched.
-fn model(parts: &[Part], source: &[u16], dims: &[u64], place_dims: &[u64], untouched: u16) -> Vec<u16> {
+pub(super) fn model(
+    parts: &[Part],
+    source: &[u16],
+    dims: &[u64],
+    place_dims: &[u64],
+    untouched: u16,
+) -> Vec<u16> {
     let mut out = vec![untouched; usize::try_from(place_dims.iter().product::<u64>()).unwrap()];
     for part in parts {
         for (place, at) in part.elements() {
@@ -92,12 +98,17 @@ fn model(parts: &[Part], source: &[u16], dims: &[u64], place_dims: &[u64], untou
     out
 }
 
-fn bytes_of(values: &[u16]) -> Vec<u8> {
+pub(super) fn bytes_of(values: &[u16]) -> Vec<u8> {
     values.iter().flat_map(|value| value.to_le_bytes()).collect()
 }
 
 /// Reads as u16 or as u32 and gives the values.
-fn read_values(stored: &Elements<'_>, parts: &[Part], place_dims: &[u64], wide: bool) -> Result<Vec<u16>> {
+pub(super) fn read_values(
+    stored: &Elements<'_>,
+    parts: &[Part],
+    place_dims: &[u64],
+    wide: bool,
+) -> Result<Vec<u16>> {
     let from = Datatype::of::<u16>();
     let to = if wide { Datatype::of::<u32>() } else { from.clone() };
     let conversion = Conversion::plan(&from, &to)?;
@@ -177,7 +188,7 @@ impl Chunked {
     }
 }
 
-fn unravel(number: u64, dims: &[u64]) -> Vec<u64> {
+pub(super) fn unravel(number: u64, dims: &[u64]) -> Vec<u64> {
     let mut rest = number;
     let mut coords: Vec<u64> = dims
         .iter()
@@ -193,7 +204,7 @@ fn unravel(number: u64, dims: &[u64]) -> Vec<u64> {
 }
 
 /// Pieces of an axis of `dim` elements that share no element.
-fn pieces(dim: u64) -> impl Strategy<Value = Vec<(u64, u64, u64)>> {
+pub(super) fn pieces(dim: u64) -> impl Strategy<Value = Vec<(u64, u64, u64)>> {
     let cuts = prop::collection::vec((0..dim, 1..5u64, 1..=dim), 1..4);
     cuts.prop_map(move |mut cuts| {
         cuts.sort_unstable();
@@ -307,7 +318,7 @@ impl Opener for Shelf {
     }
 }
 
-fn whole(dims: &[u64]) -> Vec<Part> {
+pub(super) fn whole(dims: &[u64]) -> Vec<Part> {
     let axes: Vec<Vec<(u64, u64, u64)>> = dims.iter().map(|dim| vec![(0, 1, *dim)]).collect();
     vec![part(&axes, &vec![0; dims.len()], false)]
 }

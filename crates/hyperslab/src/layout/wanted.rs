@@ -3,7 +3,9 @@
 use crate::error::{Error, Result, to_usize};
 use crate::index::{ChunkGrid, StoredChunk};
 use crate::layout::contiguous;
+use crate::layout::cut::Tiled;
 use crate::layout::disjoint::{Cell, Cells};
+use crate::layout::plan::Nest;
 
 /// Fewer chunks than this are looked up one by one.
 const FEW: usize = 3;
@@ -19,25 +21,26 @@ pub(crate) struct Task {
 }
 
 /// The cells of some parts by chunk.
-pub(crate) struct Wanted<'w> {
-    cells: &'w [Cells<'w>],
+pub(crate) struct Wanted<'w, T> {
+    cells: &'w [T],
     grid: &'w ChunkGrid,
     /// Chunk number, part and cell, sorted; empty for a single part, whose cells are the chunks.
     list: Vec<(u64, usize, usize)>,
     chunks: usize,
 }
 
-impl<'w> Wanted<'w> {
-    pub(crate) fn new(cells: &'w [Cells<'w>], grid: &'w ChunkGrid) -> Result<Self> {
+impl<'w, T: Tiled> Wanted<'w, T> {
+    pub(crate) fn new(cells: &'w [T], grid: &'w ChunkGrid) -> Result<Self> {
         let mut wanted = Self { cells, grid, list: Vec::new(), chunks: 0 };
         if let [one] = cells {
-            wanted.chunks = one.count();
+            wanted.chunks = one.cut().count();
             return Ok(wanted);
         }
-        let mut list = Vec::with_capacity(cells.iter().map(Cells::count).sum());
+        let mut list = Vec::with_capacity(cells.iter().map(|cells| cells.cut().count()).sum());
         for (part, cells) in cells.iter().enumerate() {
-            for cell in 0..cells.count() {
-                let number = wanted.number(&cells.tile(cell));
+            let cut = cells.cut();
+            for cell in 0..cut.count() {
+                let number = wanted.number(&cut.tile(cell));
                 list.push((number.ok_or_else(|| Error::limit("a dataset has 2^64 chunks"))?, part, cell));
             }
         }
@@ -69,7 +72,7 @@ impl<'w> Wanted<'w> {
 
     /// The smallest box of chunks around all that is wanted, both corners included.
     pub(crate) fn bounds(&self) -> Option<(Vec<u64>, Vec<u64>)> {
-        let mut boxes = self.cells.iter().filter_map(Cells::bounds);
+        let mut boxes = self.cells.iter().filter_map(|cells| cells.cut().bounds());
         let (mut first, mut last) = boxes.next()?;
         for (low, high) in boxes {
             first.iter_mut().zip(low).for_each(|(first, low)| *first = low.min(*first));
@@ -81,7 +84,8 @@ impl<'w> Wanted<'w> {
     /// Calls `each` with every chunk and where its cells are.
     pub(crate) fn each_chunk(&self, mut each: impl FnMut(&[u64], usize, usize) -> Result<()>) -> Result<()> {
         if let [one] = self.cells {
-            return (0..one.count()).try_for_each(|cell| each(&one.tile(cell), cell, 1));
+            let cut = one.cut();
+            return (0..cut.count()).try_for_each(|cell| each(&cut.tile(cell), cell, 1));
         }
         let mut first = 0;
         for cells in self.list.chunk_by(|a, b| a.0 == b.0) {
@@ -94,7 +98,7 @@ impl<'w> Wanted<'w> {
     /// Where the cells of a chunk are, if it is wanted.
     pub(crate) fn locate(&self, coords: &[u64]) -> Option<(usize, usize)> {
         if let [one] = self.cells {
-            return one.find(coords).map(|cell| (cell, 1));
+            return one.cut().find(coords).map(|cell| (cell, 1));
         }
         let number = self.number(coords)?;
         let first = self.list.partition_point(|(at, ..)| *at < number);
@@ -108,11 +112,12 @@ impl<'w> Wanted<'w> {
         self.tile(task.first)
     }
 
-    fn tile(&self, index: usize) -> Vec<u64> {
-        self.cell(index).map(|(cells, cell)| cells.tile(cell)).unwrap_or_default()
+    /// The coordinates of the chunk of a cell in the list.
+    pub(crate) fn tile(&self, index: usize) -> Vec<u64> {
+        self.cell(index).map(|(cells, cell)| cells.cut().tile(cell)).unwrap_or_default()
     }
 
-    fn cell(&self, index: usize) -> Option<(&Cells<'w>, usize)> {
+    fn cell(&self, index: usize) -> Option<(&T, usize)> {
         if let [one] = self.cells {
             return Some((one, index));
         }
@@ -120,6 +125,21 @@ impl<'w> Wanted<'w> {
         Some((self.cells.get(*part)?, *cell))
     }
 
+    /// Calls `each` with each cell of a chunk, in the order of the parts.
+    pub(crate) fn each_nest(
+        &self,
+        (first, count): (usize, usize),
+        each: &mut dyn FnMut(&Nest) -> Result<()>,
+    ) -> Result<()> {
+        for index in first..first.saturating_add(count) {
+            let Some((cells, cell)) = self.cell(index) else { return Ok(()) };
+            each(&cells.cut().nest(cell)?)?;
+        }
+        Ok(())
+    }
+}
+
+impl Wanted<'_, Cells<'_>> {
     /// Calls `each` with the right to write each cell of a chunk.
     pub(crate) fn each_cell(&self, task: &Task, each: &mut dyn FnMut(Cell<'_>) -> Result<()>) -> Result<()> {
         for index in task.first..task.first.saturating_add(task.count) {

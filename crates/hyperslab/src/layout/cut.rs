@@ -1,0 +1,160 @@
+//! [`Cut`]: a part cut at the tiles of its source, in cells, one for each tile it meets.
+
+use crate::error::{Error, Result};
+use crate::layout::plan::{CutAxis, Nest, Tiling};
+use crate::space::Part;
+
+/// A part cut into cells.
+#[derive(Debug)]
+pub(crate) struct Cut<'p> {
+    axes: Vec<CutAxis<'p>>,
+    /// The axes in the order of the source.
+    order: Vec<usize>,
+    /// Bytes from one place to the next along each axis of the array in memory.
+    strides: &'p [usize],
+    count: usize,
+    rank: usize,
+    element: usize,
+}
+
+/// What is cut at tiles.
+pub(crate) trait Tiled {
+    /// The cells.
+    fn cut(&self) -> &Cut<'_>;
+}
+
+impl Tiled for Cut<'_> {
+    fn cut(&self) -> &Cut<'_> {
+        self
+    }
+}
+
+impl<'p> Cut<'p> {
+    /// `strides` are those of the array in memory, which [`check`] found to hold the part.
+    pub(crate) fn new(part: &'p Part, strides: &'p [usize], tiling: &Tiling) -> Result<Self> {
+        let rank = tiling.shape().len();
+        let axes = part.axes.iter().map(|axis| CutAxis::new(axis, tiling)).collect::<Result<Vec<_>>>()?;
+        let mut order: Vec<usize> = (0..axes.len()).collect();
+        order.sort_by_key(|axis| axes.get(*axis).and_then(CutAxis::source_axis));
+        let named = order.iter().filter_map(|axis| axes.get(*axis).and_then(CutAxis::source_axis));
+        if !named.eq(0..rank) {
+            return Err(Error::usage(format!(
+                "a part does not have the {rank} axes of its source once each"
+            )));
+        }
+        let count = axes.iter().try_fold(1, |all: usize, axis| all.checked_mul(axis.count()));
+        let count = count.ok_or_else(|| Error::limit("a part meets 2^64 tiles"))?;
+        Ok(Self { axes, order, strides, count, rank, element: tiling.element() })
+    }
+
+    /// How many tiles the part meets.
+    pub(crate) fn count(&self) -> usize {
+        self.count
+    }
+
+    /// Bytes of an element in its tile.
+    pub(crate) fn element(&self) -> usize {
+        self.element
+    }
+
+    /// The coordinates of a cell's tile.
+    pub(crate) fn tile(&self, cell: usize) -> Vec<u64> {
+        let mut coords = vec![0; self.rank];
+        self.each_cut(cell, |axis, cut| {
+            if let Some(coord) = axis.source_axis().and_then(|at| coords.get_mut(at)) {
+                *coord = axis.tile(cut);
+            }
+        });
+        coords
+    }
+
+    /// The cell of a tile, if the part meets it.
+    pub(crate) fn find(&self, coords: &[u64]) -> Option<usize> {
+        self.axes.iter().try_fold(0usize, |cell, axis| {
+            let cut = match axis.source_axis() {
+                Some(at) => axis.find(*coords.get(at)?)?,
+                None => 0,
+            };
+            cell.checked_mul(axis.count())?.checked_add(cut)
+        })
+    }
+
+    /// The smallest box of tiles around the part, both corners included; `None` for a part without elements.
+    pub(crate) fn bounds(&self) -> Option<(Vec<u64>, Vec<u64>)> {
+        self.count.checked_sub(1).map(|last| (self.tile(0), self.tile(last)))
+    }
+
+    /// What a cell is in memory and in its tile.
+    pub(crate) fn nest(&self, cell: usize) -> Result<Nest> {
+        let mut cuts = vec![0; self.axes.len()];
+        let mut slots = cuts.iter_mut().rev();
+        self.each_cut(cell, |_, cut| {
+            if let Some(slot) = slots.next() {
+                *slot = cut;
+            }
+        });
+        let lanes = self.order.iter().filter_map(|at| {
+            let (axis, cut) = (self.axes.get(*at)?, *cuts.get(*at)?);
+            let stride = axis.place_axis().and_then(|axis| self.strides.get(axis)).copied().unwrap_or(0);
+            Some(axis.lanes(cut, stride))
+        });
+        Ok(Nest::new(lanes.collect::<Result<_>>()?))
+    }
+
+    fn each_cut(&self, cell: usize, mut each: impl FnMut(&CutAxis<'_>, usize)) {
+        let mut rest = cell;
+        for axis in self.axes.iter().rev() {
+            let count = axis.count().max(1);
+            each(axis, rest % count);
+            rest /= count;
+        }
+    }
+}
+
+/// Bytes from one element to the next along each axis of an array in memory, and bytes of all.
+pub(crate) fn strides(dims: &[u64], size: usize) -> Result<(Vec<usize>, usize)> {
+    let mut strides = Vec::with_capacity(dims.len());
+    let mut bytes = size;
+    for dim in dims.iter().rev() {
+        strides.push(bytes);
+        let dim = usize::try_from(*dim).ok();
+        bytes = dim
+            .and_then(|dim| bytes.checked_mul(dim))
+            .ok_or_else(|| Error::limit(format!("an array of {dims:?} elements passes 2^64 bytes")))?;
+    }
+    strides.reverse();
+    Ok((strides, bytes))
+}
+
+/// Each axis of the array in memory occurs once in the part, and no place is outside of it.
+pub(crate) fn check(part: &Part, dims: &[u64]) -> Result<()> {
+    let mut found = vec![false; dims.len()];
+    for axis in &part.axes {
+        let dim = match axis.place_axis {
+            None => {
+                if axis.count() > 1 {
+                    return Err(Error::usage("a part puts several elements on an axis its array lacks"));
+                }
+                continue;
+            }
+            Some(at) => match (dims.get(at), found.get_mut(at)) {
+                (Some(dim), Some(found)) if !*found => {
+                    *found = true;
+                    *dim
+                }
+                _ => return Err(Error::usage(format!("axis {at} of a part, its array has {dims:?}"))),
+            },
+        };
+        for segment in axis.segments.iter().filter(|segment| segment.count > 0) {
+            let far = (segment.count - 1).checked_mul(segment.place_step);
+            let last = far.and_then(|far| far.checked_add(segment.place));
+            if last.is_none_or(|last| last >= dim) || (segment.count > 1 && segment.place_step == 0) {
+                return Err(Error::usage(format!("{segment:?} of a part is not in an array of {dims:?}")));
+            }
+        }
+    }
+    if found.contains(&false) {
+        return Err(Error::usage(format!("a part lacks an axis of its array of {dims:?}")));
+    }
+    Ok(())
+}
