@@ -186,8 +186,7 @@ impl NewFile {
     fn write(&self, root: NewObject) -> Result<()> {
         let root = self.stage_object(root)?;
         let end_of_file = Some(Address(self.metadata.end()));
-        let superblock =
-            Superblock { end_of_file, ..Superblock::new(Bounds::V110, self.metadata.widths(), root) };
+        let superblock = Superblock { end_of_file, root, ..Superblock::new(Bounds::V110, 0) };
         self.metadata.put(Stage::Superblock, Address(0), self.encode(&superblock)?)?;
         self.metadata.flush()
     }

@@ -76,44 +76,16 @@ impl OldGroups {
 }
 
 impl Superblock {
-    /// The superblock of a new file for readers as old as `bounds` says.
-    pub(crate) fn new(bounds: Bounds, widths: Widths, root: Address) -> Self {
+    /// Of a new file for readers as old as `bounds` says, behind a user block of `base` bytes; the root is not
+    /// known yet.
+    pub(crate) fn new(bounds: Bounds, base: u64) -> Self {
         let version = match bounds {
             Bounds::Earliest => 0,
             Bounds::V18 => 2,
             Bounds::V110 => 3,
         };
-        let groups = (version == 0).then(OldGroups::new);
         Self {
             version,
-            widths,
-            flags: 0,
-            base: 0,
-            extension: None,
-            end_of_file: None,
-            root,
-            driver: None,
-            groups,
-        }
-    }
-
-    /// Bytes of a superblock of this version.
-    pub(crate) fn size(version: u8, widths: Widths) -> usize {
-        let addresses = usize::from(widths.offsets).saturating_mul(4);
-        let rest = match version {
-            0 => SymbolEntry::size(widths).saturating_add(24),
-            1 => SymbolEntry::size(widths).saturating_add(28),
-            _ => 16,
-        };
-        addresses.saturating_add(rest)
-    }
-}
-
-impl Superblock {
-    /// Of a new file behind a user block of `base` bytes; the root is not known yet.
-    pub(crate) fn new(_bounds: crate::format::bytes::Bounds, base: u64) -> Self {
-        Self {
-            version: 3,
             widths: Widths::EIGHT,
             flags: 0,
             base,
@@ -121,12 +93,19 @@ impl Superblock {
             end_of_file: None,
             root: Address(0),
             driver: None,
+            groups: (version == 0).then(OldGroups::new),
         }
     }
+
     /// Bytes on disk.
-    #[expect(clippy::unused_self, reason = "older versions have other sizes")]
     pub(crate) fn size(&self) -> u64 {
-        48
+        let entry = u64::from(self.widths.offsets).saturating_mul(2).saturating_add(24);
+        let rest = match self.version {
+            0 => entry.saturating_add(24),
+            1 => entry.saturating_add(28),
+            _ => 16,
+        };
+        u64::from(self.widths.offsets).saturating_mul(4).saturating_add(rest)
     }
 }
 
@@ -270,7 +249,8 @@ mod tests {
         (0_u8..4, widths, 0_u32..256, [address(), address(), address()], shape).prop_map(
             |(version, (offsets, lengths), flags, addresses, (leaf_k, internal_k, chunk_k, scratch))| {
                 let [end, other, base] = addresses.map(|address| address.map(Address));
-                let mut block = Superblock::new(Bounds::Earliest, Widths { offsets, lengths }, Address(96));
+                let mut block = Superblock::new(Bounds::Earliest, 0);
+                (block.widths, block.root) = (Widths { offsets, lengths }, Address(96));
                 (block.version, block.flags, block.end_of_file) = (version, flags, end);
                 block.base = base.unwrap_or(Address(0)).0;
                 if version > 1 {
@@ -290,7 +270,7 @@ mod tests {
             let mut sink = Sink::new(Widths::EIGHT);
             block.write(&mut sink).unwrap();
             let bytes = sink.into_bytes();
-            assert_eq!(bytes.len(), Superblock::size(block.version, block.widths));
+            assert_eq!(bytes.len() as u64, block.size());
             assert_eq!(Superblock::read(&mut Cursor::new(&bytes, Widths::EIGHT)).unwrap(), block);
         }
 
