@@ -23,6 +23,23 @@ impl TreeKind {
     }
 }
 
+/// How many children nodes have at least, half of what they have room for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct TreeK {
+    /// Links of a symbol table node.
+    pub(crate) leaf: u16,
+    /// Children of a node of a group's tree.
+    pub(crate) group: u16,
+    /// Children of a node of a chunk tree.
+    pub(crate) chunk: u16,
+}
+
+impl Default for TreeK {
+    fn default() -> Self {
+        Self { leaf: 4, group: 16, chunk: 32 }
+    }
+}
+
 /// One node: `entries` children between `entries + 1` keys.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct BTreeV1Node {
@@ -76,7 +93,19 @@ impl BTreeV1Node {
         Ok(Self { kind, level, left, right, entries, key_width, address_width, body })
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
+    /// A node of the children between the keys in `body`: key, child, key ... key.
+    pub(crate) fn new(
+        (kind, level): (TreeKind, u8),
+        (left, right): (Option<Address>, Option<Address>),
+        key_width: usize,
+        widths: Widths,
+        body: Vec<u8>,
+    ) -> Self {
+        let pair = key_width.saturating_add(usize::from(widths.offsets));
+        let entries = body.len().saturating_sub(key_width).checked_div(pair).unwrap_or(0);
+        Self { kind, level, left, right, entries, key_width, address_width: widths.offsets, body }
+    }
+
     pub(crate) fn write(&self, sink: &mut Sink) -> Result<()> {
         sink.put(b"TREE");
         sink.u8(self.kind.code());
@@ -98,6 +127,23 @@ impl BTreeV1Node {
         self.body.len().saturating_add(64)
     }
 
+    /// Puts a child and the key before it where child `index` is.
+    pub(crate) fn insert(&mut self, index: usize, pair: &[u8]) {
+        let at = index.saturating_mul(self.pair()).min(self.body.len());
+        self.body.splice(at..at, pair.iter().copied());
+        self.entries = self.entries.saturating_add(1);
+    }
+
+    /// Keeps the first children; the others, in a node of their own, which share a key with them.
+    pub(crate) fn split_off(&mut self, kept: usize) -> Self {
+        let at = kept.saturating_mul(self.pair()).min(self.body.len());
+        let body = self.body.split_off(at);
+        self.body.extend_from_slice(body.get(..self.key_width).unwrap_or_default());
+        let entries = self.entries.saturating_sub(kept);
+        self.entries = kept;
+        Self { entries, body, ..*self }
+    }
+
     fn pair(&self) -> usize {
         self.key_width.saturating_add(usize::from(self.address_width))
     }
@@ -106,6 +152,11 @@ impl BTreeV1Node {
     pub(crate) fn key(&self, index: usize) -> Option<&[u8]> {
         let start = index.checked_mul(self.pair())?;
         self.body.get(start..start.checked_add(self.key_width)?)
+    }
+
+    /// The last key: no child is beyond it.
+    pub(crate) fn last_key(&self) -> Option<&[u8]> {
+        self.key(self.entries)
     }
 
     /// Whether each chunk begins behind the one before it, in a chunk tree.
@@ -135,6 +186,17 @@ impl BTreeV1Node {
 pub(crate) struct ChunkKey<'a>(pub(crate) &'a [u8]);
 
 impl ChunkKey<'_> {
+    /// The key of a chunk of `size` stored bytes that begins at `offsets`, of which the last is within the element.
+    pub(crate) fn encode(size: u64, filter_mask: u32, offsets: impl Iterator<Item = u64>) -> Result<Vec<u8>> {
+        let size = u32::try_from(size).map_err(|_| {
+            Error::limit(format!("a chunk of {size} bytes in a version-1 B-tree, which counts 32 bits"))
+        })?;
+        let mut key = size.to_le_bytes().to_vec();
+        key.extend(filter_mask.to_le_bytes());
+        offsets.for_each(|offset| key.extend(offset.to_le_bytes()));
+        Ok(key)
+    }
+
     /// Stored bytes of the chunk.
     pub(crate) fn size(&self) -> u32 {
         self.number(0)

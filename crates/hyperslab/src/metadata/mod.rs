@@ -9,6 +9,7 @@ pub(crate) mod space;
 pub(crate) mod stage;
 
 use crate::error::{Error, Result, to_usize};
+use crate::format::btree_v1::TreeK;
 use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
 use crate::metadata::decoded::Decoded;
 use crate::metadata::space::Space;
@@ -30,6 +31,7 @@ pub(crate) struct Metadata {
     base: u64,
     widths: Widths,
     bounds: Bounds,
+    tree_k: TreeK,
     /// Bytes that count instead of those in the file: a metadata cache image.
     image: BTreeMap<u64, Vec<u8>>,
     /// What waits to be written, when the file is open to write.
@@ -45,6 +47,7 @@ impl Metadata {
             base,
             widths,
             bounds: Bounds::default(),
+            tree_k: TreeK::default(),
             image: BTreeMap::new(),
             staged: None,
             decoded: Decoded::default(),
@@ -74,6 +77,17 @@ impl Metadata {
     pub(crate) fn with_bounds(mut self, bounds: Bounds) -> Self {
         self.bounds = bounds;
         self
+    }
+
+    /// The same file, whose version-1 B-trees have nodes of other sizes than usual.
+    pub(crate) fn with_tree_k(mut self, tree_k: TreeK) -> Self {
+        self.tree_k = tree_k;
+        self
+    }
+
+    /// How large the nodes of version-1 B-trees are.
+    pub(crate) fn tree_k(&self) -> TreeK {
+        self.tree_k
     }
 
     /// How old a program may be that reads what is written.
@@ -257,6 +271,11 @@ impl Metadata {
     /// not worth looking at; none when it is not staged.
     pub(crate) fn staged(&self, address: Address, length: usize) -> Option<Vec<u8>> {
         self.staged.as_ref()?.lock().block(address, length).map(<[u8]>::to_vec)
+    }
+
+    /// Whether the block of `length` bytes at `address` is staged, so was looked at before.
+    pub(crate) fn is_staged(&self, address: Address, length: usize) -> bool {
+        self.staged.as_ref().is_some_and(|staged| staged.lock().block(address, length).is_some())
     }
 
     /// Stages a structure.

@@ -17,16 +17,29 @@ impl BTreeV2 {
     /// # Errors
     /// `Usage` when it finds one equal.
     pub(crate) fn insert(&self, md: &Metadata, record: &[u8], compare: &mut Compare<'_>) -> Result<()> {
+        let (path, found) = self.path(md, compare)?;
+        if found.is_some() {
+            return Err(Error::usage("the record is already in the B-tree"));
+        }
+        self.insert_at(md, &path, record)
+    }
+
+    /// Adds a record, in place of the one that `compare` finds equal if there is one.
+    pub(crate) fn put_record(&self, md: &Metadata, record: &[u8], compare: &mut Compare<'_>) -> Result<()> {
+        let (path, found) = self.path(md, compare)?;
+        match (path.last(), found) {
+            (Some(step), Some(old)) if old.len() == record.len() => self.set_record(md, step, record),
+            _ => self.insert_at(md, &path, record),
+        }
+    }
+
+    fn insert_at(&self, md: &Metadata, path: &[Step], record: &[u8]) -> Result<()> {
         if record.len() != self.shape.record_size {
             return Err(Error::usage(format!(
                 "a record of {} bytes in a B-tree of records of {}",
                 record.len(),
                 self.shape.record_size
             )));
-        }
-        let (path, found) = self.path(md, compare)?;
-        if found.is_some() {
-            return Err(Error::usage("the record is already in the B-tree"));
         }
         let Some((leaf, above)) = path.split_last() else {
             let node = BTreeV2Node::new(&self.shape, record.to_vec(), Vec::new());

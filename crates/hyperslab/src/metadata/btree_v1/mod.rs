@@ -1,25 +1,34 @@
-//! [`BTreeV1`]: walks a version-1 B-tree without knowing what its keys mean.
+//! [`BTreeV1`]: a version-1 B-tree, without knowing what its keys mean.
+//!
+//! A node has `n` children between `n + 1` keys. Keys ascend, and what is below child `i` lies between
+//! keys `i` and `i + 1`: in a chunk tree, key `i` is the first chunk below child `i`, and the last key of
+//! all is beyond the last chunk; in a group's tree, key `i + 1` is the last name below child `i`, and the first
+//! key of all is before the first name. Nodes of one level are linked to their neighbours, and neighbours
+//! share the key between them, as do nodes and the node above.
+//!
+//! To change a tree: [`BTreeV1::path`] to a child of a leaf, then [`BTreeV1::insert`] a child beside it,
+//! [`BTreeV1::remove`] it, [`BTreeV1::set_key`] or [`BTreeV1::set_child`]. A path is good for changes until children were
+//! inserted or removed. The root stays where it is, whatever happens to the tree.
+
+mod change;
+
+pub(crate) use crate::metadata::btree_v1::change::Path;
 
 use crate::error::{Error, Place, Result};
 use crate::format::btree_v1::{BTreeV1Node, TreeKind};
 use crate::format::bytes::{Address, Cursor};
 use crate::metadata::Metadata;
-use crate::metadata::cache::Cache;
 use std::sync::Arc;
-
-/// Bytes of decoded nodes one tree keeps.
-const CACHED: usize = 8 << 20;
 
 /// Children of a node of default size; larger ones take a second read.
 const USUAL_ENTRIES: usize = 64;
 
 /// A version-1 B-tree.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct BTreeV1 {
     root: Address,
     kind: TreeKind,
     key_width: usize,
-    nodes: Cache<BTreeV1Node>,
 }
 
 /// What a walk asks and tells.
@@ -32,7 +41,7 @@ pub(crate) trait Walk {
 
 impl BTreeV1 {
     pub(crate) fn new(root: Address, kind: TreeKind, key_width: usize) -> Self {
-        Self { root, kind, key_width, nodes: Cache::new(CACHED) }
+        Self { root, kind, key_width }
     }
 
     /// The leaf that `choose` leads to, with the chosen child; none where it chooses none.
@@ -41,20 +50,20 @@ impl BTreeV1 {
         md: &Metadata,
         choose: &mut dyn FnMut(&BTreeV1Node) -> Result<Option<usize>>,
     ) -> Result<Option<(Arc<BTreeV1Node>, usize)>> {
-        let mut node = self.node(md, self.root, None, true)?;
+        let mut node = self.node(md, self.root, None)?;
         loop {
             let Some(index) = choose(&node)? else { return Ok(None) };
             if node.level == 0 {
                 return Ok(Some((node, index)));
             }
             let child = child_of(&node, index)?;
-            node = self.node(md, child, Some(node.level), true)?;
+            node = self.node(md, child, Some(node.level))?;
         }
     }
 
     /// Walks the wanted children in order of their keys.
     pub(crate) fn walk(&self, md: &Metadata, walk: &mut dyn Walk) -> Result<()> {
-        let root = self.node(md, self.root, None, false)?;
+        let root = self.node(md, self.root, None)?;
         // Nodes do not overlap, so a file has room for only so many: more means a cycle.
         let mut budget = md.end() / (BTreeV1Node::header_size(md.widths()) as u64) + 1;
         self.walk_node(md, &root, walk, &mut budget)
@@ -79,31 +88,19 @@ impl BTreeV1 {
             *budget = budget
                 .checked_sub(1)
                 .ok_or_else(|| Error::malformed("B-tree has more nodes than the file has room for"))?;
-            let child = self.node(md, child_of(node, index)?, Some(node.level), false)?;
+            let child = self.node(md, child_of(node, index)?, Some(node.level))?;
             self.walk_node(md, &child, walk, budget)?;
         }
         Ok(())
     }
 
     /// The node at `address`, one level below `above`.
-    fn node(
-        &self,
-        md: &Metadata,
-        address: Address,
-        above: Option<u8>,
-        keep: bool,
-    ) -> Result<Arc<BTreeV1Node>> {
-        let node = if let Some(node) = self.nodes.get(address.0) {
-            node
-        } else {
-            let node = Arc::new(self.load(md, address).at(|| format!("B-tree node at {address}"))?);
-            if keep {
-                self.nodes.keep(address.0, &node, node.weight());
-            } else {
-                self.nodes.offer(address.0, &node, node.weight());
-            }
-            node
-        };
+    fn node(&self, md: &Metadata, address: Address, above: Option<u8>) -> Result<Arc<BTreeV1Node>> {
+        let node = md.decoded(address, || {
+            let node = self.load(md, address).at(|| format!("B-tree node at {address}"))?;
+            let weight = node.weight();
+            Ok((node, weight))
+        })?;
         match above {
             Some(above) if node.level.checked_add(1) != Some(above) => Err(Error::malformed(format!(
                 "B-tree node at {address}: level is {} below level {above}",
@@ -132,3 +129,6 @@ impl BTreeV1 {
 fn child_of(node: &BTreeV1Node, index: usize) -> Result<Address> {
     node.child(index).ok_or_else(|| Error::malformed(format!("B-tree node: child {index} has no address")))
 }
+
+#[cfg(test)]
+mod tests;
