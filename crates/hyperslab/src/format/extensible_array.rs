@@ -160,6 +160,46 @@ impl ExtensibleArrayShape {
         Ok(elements.saturating_mul(self.element_size).saturating_add(self.prefix(widths)))
     }
 
+    /// Bytes of a data block and its pages.
+    pub(crate) fn whole_size(&self, block: &SuperBlockShape, widths: Widths) -> Result<usize> {
+        let pages = to_usize(block.pages)?.checked_mul(self.page_size()?);
+        pages
+            .and_then(|pages| pages.checked_add(self.data_block_size(block, widths).ok()?))
+            .ok_or_else(|| Error::malformed(format!("a data block of {} elements", block.elements)))
+    }
+
+    /// Where the elements begin in an index block.
+    pub(crate) fn index_block_at(widths: Widths) -> usize {
+        usize::from(widths.offsets).saturating_add(6)
+    }
+
+    /// Where a data or super block address begins in an index block, counted over both.
+    pub(crate) fn index_pointer_at(&self, pointer: u64, widths: Widths) -> Result<usize> {
+        let elements = to_usize(self.index_elements)?.saturating_mul(self.element_size);
+        let before = to_usize(pointer)?.saturating_mul(usize::from(widths.offsets));
+        Ok(Self::index_block_at(widths).saturating_add(elements).saturating_add(before))
+    }
+
+    /// Data block addresses in the index block.
+    pub(crate) fn index_data_blocks(&self) -> u64 {
+        self.index_data_blocks
+    }
+
+    /// Super block addresses in the index block.
+    pub(crate) fn index_super_blocks(&self) -> u64 {
+        self.index_super_blocks
+    }
+
+    /// Where elements begin in a data block, and bitmaps in a super block.
+    pub(crate) fn body_at(&self, widths: Widths) -> usize {
+        self.prefix(widths).saturating_sub(4)
+    }
+
+    /// Bytes of the bitmaps in a super block, after which addresses follow.
+    pub(crate) fn bitmap_size(block: &SuperBlockShape) -> Result<usize> {
+        to_usize(block.data_blocks.saturating_mul(block.pages.div_ceil(8)))
+    }
+
     /// Bytes of a page.
     pub(crate) fn page_size(&self) -> Result<usize> {
         Ok(to_usize(self.page_elements)?.saturating_mul(self.element_size).saturating_add(4))
@@ -192,7 +232,6 @@ impl ExtensibleIndexBlock {
         Ok(Self { client, header, elements, data_blocks, super_blocks })
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink) -> Result<()> {
         let start = sink.position();
         sink.put(b"EAIB\0");
@@ -236,7 +275,6 @@ impl ExtensibleSuperBlock {
         Ok(Self { client, header, offset, page_bitmap, data_blocks })
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink, shape: &ExtensibleArrayShape) -> Result<()> {
         let start = sink.position();
         sink.put(b"EASB\0");
@@ -280,7 +318,6 @@ impl ExtensibleDataBlock {
         Ok(Self { client, header, offset, elements })
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink, shape: &ExtensibleArrayShape) -> Result<()> {
         let start = sink.position();
         sink.put(b"EADB\0");

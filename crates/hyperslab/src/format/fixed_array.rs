@@ -55,6 +55,19 @@ impl FixedArrayHeader {
     }
 }
 
+impl FixedArrayHeader {
+    /// Bytes of the data block and its pages.
+    pub(crate) fn whole_size(&self, widths: Widths) -> Result<usize> {
+        let pages = self.pages()?;
+        let entries = if pages == 0 { Some(0) } else { self.entries.0.checked_mul(self.entry_size.into()) };
+        entries
+            .and_then(|bytes| bytes.checked_add(pages.checked_mul(4)?))
+            .and_then(|bytes| bytes.checked_add(u64::try_from(self.data_block_size(widths).ok()?).ok()?))
+            .ok_or_else(|| Error::malformed(format!("{} entries overflow", self.entries.0)))
+            .and_then(to_usize)
+    }
+}
+
 /// Entries, or which pages of entries were ever written.
 ///
 /// Spec: VII.C, layout "Fixed Array Data Block".
@@ -70,6 +83,11 @@ pub(crate) struct FixedArrayDataBlock {
 }
 
 impl FixedArrayDataBlock {
+    /// Where the bitmap or the entries begin.
+    pub(crate) fn body_at(widths: Widths) -> usize {
+        usize::from(widths.offsets).saturating_add(6)
+    }
+
     pub(crate) fn read(cursor: &mut Cursor<'_>, array: &FixedArrayHeader) -> Result<Self> {
         let start = cursor.position();
         cursor.signature(*b"FADB")?;
@@ -85,7 +103,6 @@ impl FixedArrayDataBlock {
         Ok(Self { client, header, page_bitmap, entries })
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink) -> Result<()> {
         let start = sink.position();
         sink.put(b"FADB\0");
@@ -108,14 +125,6 @@ pub(crate) fn read_page(mut bytes: Vec<u8>, widths: Widths) -> Result<Vec<u8>> {
     cursor.checksum(0)?;
     bytes.truncate(elements);
     Ok(bytes)
-}
-
-/// Appends a page of elements and its checksum.
-#[expect(dead_code, reason = "the writer of chunked datasets will use it")]
-pub(crate) fn write_page(elements: &[u8], sink: &mut Sink) {
-    let start = sink.position();
-    sink.put(elements);
-    sink.checksum(start);
 }
 
 /// Whether bit `index` is set, counted from the highest bit of the first byte.

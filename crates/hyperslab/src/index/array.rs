@@ -1,14 +1,12 @@
 //! What fixed and extensible arrays share: elements, and walking them block by block.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, to_usize};
 use crate::format::bytes::{Address, Widths, all_ones, little_endian};
 use crate::index::StoredChunk;
 use crate::index::grid::Order;
 use crate::metadata::Metadata;
+use crate::metadata::stage::{Seal, Stage};
 use std::sync::Arc;
-
-/// Bytes of blocks and pages one index keeps.
-pub(crate) const CACHED: usize = 8 << 20;
 
 /// How one element of an array is stored.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +43,51 @@ impl ElementFormat {
             _ => return Err(Error::malformed(format!("elements of {width} bytes"))),
         };
         Ok(Self { width, address_width, size_width, chunk_bytes })
+    }
+
+    /// Bytes of an element of a new array: stored sizes may be a little larger than a chunk.
+    pub(crate) fn usual_width(filtered: bool, chunk_bytes: u64, widths: Widths) -> usize {
+        let bits = usize::try_from(chunk_bytes.max(1).ilog2()).unwrap_or(0);
+        let size = (bits.saturating_add(8) / 8).saturating_add(1).min(8);
+        usize::from(widths.offsets).saturating_add(if filtered { size.saturating_add(4) } else { 0 })
+    }
+
+    /// The element that stands for a chunk, or for none.
+    pub(crate) fn encode(&self, chunk: Option<StoredChunk>) -> Result<Vec<u8>> {
+        let none = StoredChunk { address: Address(all_ones(self.address_width)), size: 0, filter_mask: 0 };
+        let StoredChunk { address, size, filter_mask } = chunk.unwrap_or(none);
+        let mut element = Vec::with_capacity(self.width);
+        element.extend(address.0.to_le_bytes().get(..usize::from(self.address_width)).unwrap_or_default());
+        match self.size_width {
+            Some(width) => {
+                let (low, high) = size
+                    .to_le_bytes()
+                    .split_at_checked(width)
+                    .map(|(a, b)| (a.to_vec(), b.to_vec()))
+                    .unwrap_or_default();
+                if high.iter().any(|byte| *byte != 0) {
+                    return Err(Error::limit(format!(
+                        "a chunk of {size} stored bytes, of {} bytes itself",
+                        self.chunk_bytes
+                    )));
+                }
+                element.extend(low);
+                element.extend(filter_mask.to_le_bytes());
+            }
+            None if chunk.is_some_and(|chunk| chunk.size != self.chunk_bytes) => {
+                return Err(Error::usage(format!(
+                    "an unfiltered chunk of {size} bytes, {} expected",
+                    self.chunk_bytes
+                )));
+            }
+            None => {}
+        }
+        Ok(element)
+    }
+
+    /// Elements that stand for no chunk.
+    pub(crate) fn unset(&self, count: u64) -> Result<Vec<u8>> {
+        Ok(self.encode(None)?.repeat(to_usize(count)?))
     }
 
     pub(crate) fn width(&self) -> usize {
@@ -92,13 +135,13 @@ impl Block {
 /// An array that is stored in blocks.
 pub(crate) trait Blocks {
     fn format(&self) -> &ElementFormat;
-    /// The block that element `index` is in; `keep` it for the next lookup even if others must go.
-    fn block(&self, md: &Metadata, index: u64, keep: bool) -> Result<Block>;
+    /// The block that element `index` is in.
+    fn block(&self, md: &Metadata, index: u64) -> Result<Block>;
 }
 
 /// The chunk of element `index`.
 pub(crate) fn lookup(array: &dyn Blocks, md: &Metadata, index: u64) -> Result<Option<StoredChunk>> {
-    Ok(array.block(md, index, true)?.element(index, array.format()))
+    Ok(array.block(md, index)?.element(index, array.format()))
 }
 
 /// Every stored chunk of a box; each block is asked for once.
@@ -116,7 +159,7 @@ pub(crate) fn visit(
         let mut index = start;
         while index < end {
             if index < block.first || index >= block.end() {
-                block = array.block(md, index, false)?;
+                block = array.block(md, index)?;
             }
             let until = end.min(block.end());
             if until <= index {
@@ -152,11 +195,51 @@ fn visit_run(
     Ok(())
 }
 
-/// The state that the first use of an index loads.
-pub(crate) fn loaded<T>(state: &std::sync::OnceLock<T>, load: impl FnOnce() -> Result<T>) -> Result<&T> {
-    if let Some(state) = state.get() {
-        return Ok(state);
+/// Replaces bytes in the block of `length` bytes at an address, once `check` has looked at it; it ends with
+/// its checksum.
+pub(crate) fn change(
+    md: &Metadata,
+    (stage, address, length): (Stage, Address, usize),
+    at: usize,
+    new: &[u8],
+    check: impl FnOnce() -> Result<()>,
+) -> Result<()> {
+    if !md.is_staged(address, length) {
+        check()?;
     }
-    let value = load()?;
-    Ok(state.get_or_init(|| value))
+    md.edit((stage, Seal::Last), address, length, |bytes| {
+        let place = bytes.get_mut(at..at.saturating_add(new.len()));
+        place
+            .ok_or_else(|| Error::malformed("an array has fewer bytes than its elements"))?
+            .copy_from_slice(new);
+        Ok(())
+    })
+}
+
+/// Sets a bit of a block, counted from the highest of the byte at `at`.
+pub(crate) fn set_bit(md: &Metadata, (address, length): (Address, usize), at: usize, bit: u64) -> Result<()> {
+    let at = usize::try_from(bit >> 3).unwrap_or(usize::MAX).saturating_add(at);
+    md.edit((Stage::IndexBlock, Seal::Last), address, length, |bytes| {
+        let byte = bytes.get_mut(at);
+        *byte.ok_or_else(|| Error::malformed("an array has fewer pages than elements"))? |= 0x80 >> (bit & 7);
+        Ok(())
+    })
+}
+
+/// Stages a new page in which nothing but `element`, number `index`, is set.
+pub(crate) fn new_page(
+    md: &Metadata,
+    address: Address,
+    format: &ElementFormat,
+    count: u64,
+    (index, element): (u64, &[u8]),
+) -> Result<()> {
+    let mut bytes = format.unset(count)?;
+    let at = to_usize(index)?.saturating_mul(format.width());
+    let place = bytes.get_mut(at..at.saturating_add(element.len()));
+    place
+        .ok_or_else(|| Error::usage(format!("element {index} of a page of {count}")))?
+        .copy_from_slice(element);
+    bytes.extend([0; 4]);
+    md.put_unsealed(Stage::Block, address, bytes, Seal::Last)
 }

@@ -5,10 +5,11 @@
 use crate::error::{Error, Result};
 use crate::format::btree_v1::{BTreeV1Node, ChunkKey, TreeKind};
 use crate::format::bytes::Address;
+use crate::format::message::layout::ChunkedLayout;
 use crate::index::grid::ChunkBox;
-use crate::index::{ChunkGrid, ChunkIndex, StoredChunk};
+use crate::index::{ChunkGrid, ChunkIndex, Removed, StoredChunk};
 use crate::metadata::Metadata;
-use crate::metadata::btree_v1::{BTreeV1, Walk};
+use crate::metadata::btree_v1::{BTreeV1, Path, Walk};
 use std::cmp::Ordering;
 
 /// A tree of chunks.
@@ -16,20 +17,48 @@ use std::cmp::Ordering;
 pub(crate) struct Index {
     tree: BTreeV1,
     chunk: Vec<u64>,
+    element_size: u64,
 }
 
 impl Index {
     pub(crate) fn new(root: Address, grid: &ChunkGrid) -> Self {
         let key_width = BTreeV1Node::chunk_key_width(grid.rank());
-        Self { tree: BTreeV1::new(root, TreeKind::Chunk, key_width), chunk: grid.chunk.clone() }
+        let tree = BTreeV1::new(root, TreeKind::Chunk, key_width);
+        Self { tree, chunk: grid.chunk.clone(), element_size: grid.element_size }
+    }
+}
+
+impl Index {
+    /// Where a chunk begins, in elements.
+    fn offsets(&self, coords: &[u64]) -> Option<Vec<u64>> {
+        coords.iter().zip(&self.chunk).map(|(coord, side)| coord.checked_mul(*side)).collect()
+    }
+
+    /// A tree without chunks, as the layout message will lead to.
+    pub(crate) fn create(md: &Metadata, grid: &ChunkGrid) -> Result<Address> {
+        let key_width = BTreeV1Node::chunk_key_width(grid.rank());
+        Ok(BTreeV1::create(md, TreeKind::Chunk, key_width)?.root())
+    }
+
+    /// The way to the chunk at `target`, or to the one before it, and how that one is to it.
+    fn path(&self, md: &Metadata, target: &[u64]) -> Result<(Path, Ordering)> {
+        let rank = self.chunk.len();
+        let compare = |key: &[u8]| ChunkKey(key).offsets().take(rank).cmp(target.iter().copied());
+        let path = self.tree.path(md, &mut |node| Ok(child_for(node, compare).unwrap_or(0)))?;
+        let order = path.leaf().key(path.index()).map_or(Ordering::Less, compare);
+        Ok((path, order))
+    }
+
+    /// The key beyond all chunks up to `target`: one chunk and one element further, as libhdf5 says it.
+    fn beyond(&self, target: &[u64]) -> Result<Vec<u8>> {
+        let next = target.iter().zip(&self.chunk).map(|(offset, side)| offset.saturating_add(*side));
+        ChunkKey::encode(0, 0, next.chain([self.element_size]))
     }
 }
 
 impl ChunkIndex for Index {
     fn lookup(&self, md: &Metadata, coords: &[u64]) -> Result<Option<StoredChunk>> {
-        let target = coords.iter().zip(&self.chunk).map(|(coord, side)| coord.checked_mul(*side));
-        let target: Option<Vec<u64>> = target.collect();
-        let Some(target) = target else { return Ok(None) };
+        let Some(target) = self.offsets(coords) else { return Ok(None) };
         let rank = self.chunk.len();
         let compare = |key: &[u8]| ChunkKey(key).offsets().take(rank).cmp(target.iter().copied());
         let found = self.tree.descend(md, &mut |node| {
@@ -62,6 +91,48 @@ impl ChunkIndex for Index {
         let wanted = ChunkBox { first, last };
         let (low, high) = (vec![0; rank], vec![0; rank]);
         self.tree.walk(md, &mut Chunks { chunk: &self.chunk, wanted, low, high, found })
+    }
+
+    fn insert(&self, md: &Metadata, coords: &[u64], chunk: StoredChunk) -> Result<Option<ChunkedLayout>> {
+        let target = self.offsets(coords).filter(|target| target.len() == self.chunk.len());
+        let target = target.ok_or_else(|| Error::usage(format!("no chunk {coords:?} in a B-tree")))?;
+        let key = ChunkKey::encode(chunk.size, chunk.filter_mask, target.iter().copied().chain([0]))?;
+        let (path, order) = self.path(md, &target)?;
+        if path.is_empty() {
+            self.tree.first(md, &key, chunk.address, &self.beyond(&target)?)?;
+            return Ok(None);
+        }
+        let at = path.index();
+        match order {
+            Ordering::Equal => {
+                self.tree.set_key(md, &path, at, &key)?;
+                self.tree.set_child(md, &path, chunk.address)?;
+            }
+            Ordering::Greater => self.tree.insert(md, &path, at, &key, chunk.address)?,
+            Ordering::Less => {
+                let last = path.leaf().last_key().unwrap_or_default();
+                if ChunkKey(last).offsets().le(target.iter().copied().chain([0])) {
+                    self.tree.raise(md, &path, &self.beyond(&target)?)?;
+                }
+                self.tree.insert(md, &path, at.saturating_add(1), &key, chunk.address)?;
+            }
+        }
+        Ok(None)
+    }
+
+    fn remove(&self, md: &Metadata, coords: &[u64]) -> Result<Removed> {
+        let Some(target) = self.offsets(coords) else { return Ok(Removed::default()) };
+        let (path, order) = self.path(md, &target)?;
+        if path.is_empty() || order != Ordering::Equal {
+            return Ok(Removed::default());
+        }
+        let chunk = path.leaf().key(path.index()).and_then(|key| stored(key, path.child()));
+        self.tree.remove(md, &path)?;
+        Ok(Removed { chunk, layout: None })
+    }
+
+    fn delete(&self, md: &Metadata) -> Result<()> {
+        self.tree.delete(md)
     }
 }
 

@@ -4,24 +4,25 @@
 
 use crate::error::{Error, Result};
 use crate::format::bytes::{Address, little_endian};
-use crate::index::array::{ElementFormat, loaded};
+use crate::format::message::layout::{ChunkIndexing, ChunkedLayout};
+use crate::index::array::ElementFormat;
 use crate::index::grid::ChunkBox;
-use crate::index::{ChunkGrid, ChunkIndex, StoredChunk};
+use crate::index::{ChunkGrid, ChunkIndex, Removed, StoredChunk};
 use crate::metadata::Metadata;
 use crate::metadata::btree_v2::{BTreeV2, Walk};
-use std::sync::OnceLock;
 
-/// A tree of chunks, read from the file at first use.
+/// Bytes of a node of a new tree.
+const NODE_SIZE: u32 = 2048;
+
+/// A tree of chunks.
 #[derive(Debug)]
 pub(crate) struct Index {
     address: Address,
     rank: usize,
-    chunk_bytes: Result<u64, ()>,
+    chunk_bytes: u64,
     filtered: bool,
-    tree: OnceLock<Tree>,
 }
 
-#[derive(Debug)]
 struct Tree {
     tree: BTreeV2,
     /// What comes before the coordinates in a record.
@@ -29,24 +30,33 @@ struct Tree {
 }
 
 impl Index {
-    pub(crate) fn new(address: Address, grid: &ChunkGrid, filtered: bool) -> Self {
-        let chunk_bytes = grid.chunk_bytes().map_err(|_| ());
-        Self { address, rank: grid.rank(), chunk_bytes, filtered, tree: OnceLock::new() }
+    pub(crate) fn new(address: Address, grid: &ChunkGrid, filtered: bool) -> Result<Self> {
+        Ok(Self { address, rank: grid.rank(), chunk_bytes: grid.chunk_bytes()?, filtered })
     }
 
-    fn tree(&self, md: &Metadata) -> Result<&Tree> {
-        loaded(&self.tree, || {
-            let tree = BTreeV2::open(md, self.address)?;
-            let client = match tree.kind() {
-                10 => 0,
-                11 => 1,
-                kind => return Err(Error::malformed(format!("B-tree type is {kind}, expected 10 or 11"))),
-            };
-            let width = tree.record_size().saturating_sub(self.rank.saturating_mul(8));
-            let chunk_bytes = self.chunk_bytes.unwrap_or(0);
-            let format = ElementFormat::new(client, width, self.filtered, chunk_bytes, md.widths())?;
-            Ok(Tree { tree, format })
-        })
+    /// What a new tree is like.
+    pub(crate) fn parameters() -> ChunkIndexing {
+        ChunkIndexing::BTreeV2 { node_size: NODE_SIZE, split_percent: 100, merge_percent: 40 }
+    }
+
+    /// A tree without chunks.
+    pub(crate) fn create(md: &Metadata, grid: &ChunkGrid, filtered: bool, node_size: u32) -> Result<Address> {
+        let width = ElementFormat::usual_width(filtered, grid.chunk_bytes()?, md.widths());
+        let record = grid.rank().saturating_mul(8).saturating_add(width);
+        let record = u16::try_from(record).map_err(|_| Error::limit(format!("records of {record} bytes")))?;
+        Ok(BTreeV2::create(md, if filtered { 11 } else { 10 }, node_size, record)?.address())
+    }
+
+    fn tree(&self, md: &Metadata) -> Result<Tree> {
+        let tree = BTreeV2::open(md, self.address)?;
+        let client = match tree.kind() {
+            10 => 0,
+            11 => 1,
+            kind => return Err(Error::malformed(format!("B-tree type is {kind}, expected 10 or 11"))),
+        };
+        let width = tree.record_size().saturating_sub(self.rank.saturating_mul(8));
+        let format = ElementFormat::new(client, width, self.filtered, self.chunk_bytes, md.widths())?;
+        Ok(Tree { tree, format })
     }
 }
 
@@ -75,7 +85,31 @@ impl ChunkIndex for Index {
         }
         let wanted = ChunkBox { first, last };
         let (low, high) = (vec![0; self.rank], vec![0; self.rank]);
-        tree.walk(md, &mut Chunks { format, wanted, low, high, found })
+        tree.walk(md, &mut Chunks { format: &format, wanted, low, high, found })
+    }
+
+    fn insert(&self, md: &Metadata, target: &[u64], chunk: StoredChunk) -> Result<Option<ChunkedLayout>> {
+        if target.len() != self.rank {
+            return Err(Error::usage(format!("no chunk {target:?} in a dataset of {} axes", self.rank)));
+        }
+        let Tree { tree, format } = self.tree(md)?;
+        let mut record = format.encode(Some(chunk))?;
+        let width = record.len();
+        record.extend(target.iter().flat_map(|coord| coord.to_le_bytes()));
+        let compare = &mut |record: &[u8]| Ok(coords(record, width).cmp(target.iter().copied()));
+        tree.put_record(md, &record, compare)?;
+        Ok(None)
+    }
+
+    fn remove(&self, md: &Metadata, target: &[u64]) -> Result<Removed> {
+        let Tree { tree, format } = self.tree(md)?;
+        let width = format.width();
+        let removed = tree.remove(md, &mut |record| Ok(coords(record, width).cmp(target.iter().copied())))?;
+        Ok(Removed { chunk: removed.and_then(|record| format.decode(&record)), layout: None })
+    }
+
+    fn delete(&self, md: &Metadata) -> Result<()> {
+        self.tree(md)?.tree.delete(md)
     }
 }
 

@@ -3,70 +3,75 @@
 //! Spec: VII.C "The Fixed Array Index".
 
 use crate::error::{Error, Place, Result, to_usize};
-use crate::format::bytes::{Address, Cursor};
+use crate::format::bytes::{Address, Cursor, Length, Sink};
 use crate::format::fixed_array::{FixedArrayDataBlock, FixedArrayHeader, bit, read_page};
-use crate::index::array::{Block, Blocks, CACHED, ElementFormat, loaded, lookup, visit};
+use crate::format::message::layout::{ChunkIndexing, ChunkedLayout};
+use crate::index::array::{Block, Blocks, ElementFormat, change, lookup, new_page, set_bit, visit};
 use crate::index::grid::Order;
-use crate::index::{ChunkGrid, ChunkIndex, StoredChunk};
+use crate::index::{ChunkGrid, ChunkIndex, Removed, StoredChunk};
 use crate::metadata::Metadata;
-use crate::metadata::cache::Cache;
-use std::sync::{Arc, OnceLock};
+use crate::metadata::stage::Stage;
+use std::sync::Arc;
 
-/// A fixed array, read from the file at first use.
+/// log2 of the entries of a page of a new array.
+const PAGE_BITS: u8 = 10;
+
+/// A fixed array.
 #[derive(Debug)]
 pub(crate) struct Index {
     address: Address,
     order: Order,
     chunk_bytes: u64,
     filtered: bool,
-    array: OnceLock<Array>,
 }
 
 impl Index {
     pub(crate) fn new(address: Address, grid: &ChunkGrid, filtered: bool) -> Result<Self> {
         let (order, chunk_bytes) = (grid.order(false)?, grid.chunk_bytes()?);
-        Ok(Self { address, order, chunk_bytes, filtered, array: OnceLock::new() })
+        Ok(Self { address, order, chunk_bytes, filtered })
     }
 
-    fn array(&self, md: &Metadata) -> Result<&Array> {
-        loaded(&self.array, || self.load(md).at(|| format!("fixed array header at {}", self.address)))
+    /// What a new array is like.
+    pub(crate) fn parameters() -> ChunkIndexing {
+        ChunkIndexing::FixedArray { page_bits: PAGE_BITS }
     }
 
-    fn load(&self, md: &Metadata) -> Result<Array> {
-        let widths = md.widths();
-        let header: FixedArrayHeader = md.load(self.address, FixedArrayHeader::size(widths))?;
-        let width = usize::from(header.entry_size);
-        let format = ElementFormat::new(header.client, width, self.filtered, self.chunk_bytes, widths)?;
-        let page_entries = header.page_entries()?;
-        let mut array = Array {
-            format,
-            entries: header.entries.0,
-            page_entries,
-            bitmap: Vec::new(),
-            pages_at: 0,
-            unpaged: None,
-            pages: Cache::new(CACHED),
+    /// An array of no chunks yet, for as many as the largest extent has.
+    pub(crate) fn create(md: &Metadata, grid: &ChunkGrid, filtered: bool, page_bits: u8) -> Result<Address> {
+        let width = ElementFormat::usual_width(filtered, grid.chunk_bytes()?, md.widths());
+        let entries = grid.order(false)?.count();
+        let header = FixedArrayHeader {
+            client: u8::from(filtered),
+            entry_size: u8::try_from(width).unwrap_or(u8::MAX),
+            page_bits,
+            entries: Length(entries.ok_or_else(|| Error::limit("more chunks than 64 bits count"))?),
+            data_block: None,
         };
-        let Some(address) = header.data_block else { return Ok(array) };
-        let size = header.data_block_size(widths)?;
-        let bytes = md.read(address, size)?;
-        let block = FixedArrayDataBlock::read(&mut Cursor::new(&bytes, widths), &header)
-            .at(|| format!("data block at {address}"))?;
-        if block.client != header.client || block.header != Some(self.address) {
-            return Err(Error::malformed(format!("data block at {address} belongs to another array")));
-        }
-        if block.page_bitmap.is_empty() {
-            array.unpaged = Some(Arc::new(block.entries));
-        }
-        array.bitmap = block.page_bitmap;
-        array.pages_at = address.0.saturating_add(size as u64);
-        Ok(array)
+        header.whole_size(md.widths())?;
+        md.place(Stage::IndexHeader, md.encode(&header)?)
+    }
+
+    fn array(&self, md: &Metadata) -> Result<Array> {
+        let widths = md.widths();
+        let place = || format!("fixed array header at {}", self.address);
+        let header = md
+            .decoded(self.address, || {
+                Ok((md.load(self.address, FixedArrayHeader::size(widths))?, size_of::<FixedArrayHeader>()))
+            })
+            .at(place)?;
+        let header = FixedArrayHeader::clone(&header);
+        let width = usize::from(header.entry_size);
+        let format =
+            ElementFormat::new(header.client, width, self.filtered, self.chunk_bytes, widths).at(place)?;
+        let page_entries = header.page_entries().at(place)?;
+        let size = header.data_block_size(widths).at(place)?;
+        Ok(Array { address: self.address, header, format, page_entries, size })
     }
 }
 
 impl ChunkIndex for Index {
     fn lookup(&self, md: &Metadata, coords: &[u64]) -> Result<Option<StoredChunk>> {
-        lookup(self.array(md)?, md, self.order.index(coords)?)
+        lookup(&self.array(md)?, md, self.order.index(coords)?)
     }
 
     fn visit(
@@ -76,46 +81,142 @@ impl ChunkIndex for Index {
         last: &[u64],
         found: &mut dyn FnMut(&[u64], StoredChunk) -> Result<()>,
     ) -> Result<()> {
-        visit(self.array(md)?, md, &self.order, (first, last), found)
+        visit(&self.array(md)?, md, &self.order, (first, last), found)
+    }
+
+    fn insert(&self, md: &Metadata, coords: &[u64], chunk: StoredChunk) -> Result<Option<ChunkedLayout>> {
+        self.array(md)?.set(md, self.order.place(coords)?, Some(chunk))?;
+        Ok(None)
+    }
+
+    fn remove(&self, md: &Metadata, coords: &[u64]) -> Result<Removed> {
+        let (mut array, index) = (self.array(md)?, self.order.place(coords)?);
+        let chunk = lookup(&array, md, index)?;
+        if chunk.is_some() {
+            array.set(md, index, None)?;
+        }
+        Ok(Removed { chunk, layout: None })
+    }
+
+    fn delete(&self, md: &Metadata) -> Result<()> {
+        let array = self.array(md)?;
+        if let Some(block) = array.header.data_block {
+            md.free(block, array.header.whole_size(md.widths())? as u64)?;
+        }
+        md.free(self.address, FixedArrayHeader::size(md.widths()) as u64)
     }
 }
 
+/// An array as its header describes it.
 #[derive(Debug)]
 struct Array {
+    address: Address,
+    header: FixedArrayHeader,
     format: ElementFormat,
-    entries: u64,
     page_entries: u64,
+    /// Bytes of the data block before its pages.
+    size: usize,
+}
+
+/// A data block, decoded.
+#[derive(Debug)]
+struct DataBlock {
     /// Which pages were ever written; empty when there are none.
-    bitmap: Vec<u8>,
-    /// Where the first page is.
-    pages_at: u64,
-    unpaged: Option<Arc<Vec<u8>>>,
-    pages: Cache<Vec<u8>>,
+    page_bitmap: Vec<u8>,
+    entries: Arc<Vec<u8>>,
 }
 
 impl Array {
-    fn page(&self, md: &Metadata, page: u64, count: u64, keep: bool) -> Result<Arc<Vec<u8>>> {
-        if let Some(bytes) = self.pages.get(page) {
-            return Ok(bytes);
-        }
-        let width = self.format.width() as u64;
-        let size = |entries: u64| entries.checked_mul(width).and_then(|size| size.checked_add(4));
-        let address = size(self.page_entries)
-            .and_then(|size| size.checked_mul(page))
-            .and_then(|offset| offset.checked_add(self.pages_at))
-            .map(Address);
-        let (Some(address), Some(size)) = (address, size(count)) else {
-            return Err(Error::malformed(format!("page {page} of a fixed array is beyond 2^64 bytes")));
+    /// Stores what stands for a chunk.
+    fn set(&mut self, md: &Metadata, index: u64, chunk: Option<StoredChunk>) -> Result<()> {
+        self.check(index)?;
+        let element = self.format.encode(chunk)?;
+        let block = match self.header.data_block {
+            Some(block) => block,
+            None => self.create_block(md)?,
         };
-        let place = || format!("fixed array page at {address}");
-        let bytes = read_page(md.read(address, to_usize(size)?).at(place)?, md.widths()).at(place)?;
-        let bytes = Arc::new(bytes);
-        if keep {
-            self.pages.keep(page, &bytes, bytes.len());
-        } else {
-            self.pages.offer(page, &bytes, bytes.len());
+        let body = FixedArrayDataBlock::body_at(md.widths());
+        if self.header.pages()? == 0 {
+            let at = to_usize(index)?.saturating_mul(self.format.width()).saturating_add(body);
+            let check = || self.data_block(md, block).map(|_| ());
+            return change(md, (Stage::Block, block, self.size), at, &element, check);
         }
-        Ok(bytes)
+        let (page, within) = (index / self.page_entries, index % self.page_entries);
+        let (address, count) = (self.page_address(block, page)?, self.page_count(page));
+        if bit(&self.data_block(md, block)?.page_bitmap, page) {
+            let size = to_usize(count)?.saturating_mul(self.format.width()).saturating_add(4);
+            let at = to_usize(within)?.saturating_mul(self.format.width());
+            let check = || self.page(md, address, count).map(|_| ());
+            return change(md, (Stage::Block, address, size), at, &element, check);
+        }
+        new_page(md, address, &self.format, count, (within, &element))?;
+        set_bit(md, (block, self.size), body, page)
+    }
+
+    fn check(&self, index: u64) -> Result<()> {
+        if index < self.header.entries.0 {
+            return Ok(());
+        }
+        Err(Error::malformed(format!(
+            "fixed array has {} elements, chunk {index} is wanted",
+            self.header.entries.0
+        )))
+    }
+
+    /// Entries of a page: the last one may have fewer.
+    fn page_count(&self, page: u64) -> u64 {
+        let first = page.saturating_mul(self.page_entries);
+        self.page_entries.min(self.header.entries.0.saturating_sub(first))
+    }
+
+    fn page_address(&self, block: Address, page: u64) -> Result<Address> {
+        let size = self.page_entries.checked_mul(self.format.width() as u64);
+        size.and_then(|size| size.checked_add(4))
+            .and_then(|size| size.checked_mul(page))
+            .and_then(|offset| offset.checked_add(self.size as u64))
+            .and_then(|offset| offset.checked_add(block.0))
+            .map(Address)
+            .ok_or_else(|| Error::malformed(format!("page {page} of a fixed array is beyond 2^64 bytes")))
+    }
+
+    fn data_block(&self, md: &Metadata, address: Address) -> Result<Arc<DataBlock>> {
+        md.decoded(address, || {
+            let bytes = md.read(address, self.size)?;
+            let block = FixedArrayDataBlock::read(&mut Cursor::new(&bytes, md.widths()), &self.header)?;
+            if block.client != self.header.client || block.header != Some(self.address) {
+                return Err(Error::malformed("belongs to another array"));
+            }
+            let (page_bitmap, entries) = (block.page_bitmap, Arc::new(block.entries));
+            Ok((DataBlock { page_bitmap, entries }, self.size))
+        })
+        .at(|| format!("data block at {address}"))
+        .at(|| format!("fixed array header at {}", self.address))
+    }
+
+    fn page(&self, md: &Metadata, address: Address, count: u64) -> Result<Arc<Vec<u8>>> {
+        let size = count.checked_mul(self.format.width() as u64).and_then(|size| size.checked_add(4));
+        let size = to_usize(size.unwrap_or(u64::MAX))?;
+        md.decoded(address, || Ok((read_page(md.read(address, size)?, md.widths())?, size)))
+            .at(|| format!("fixed array page at {address}"))
+    }
+
+    /// A data block in which nothing is set.
+    fn create_block(&mut self, md: &Metadata) -> Result<Address> {
+        let block = md.allocate(self.header.whole_size(md.widths())?)?;
+        let pages = self.header.pages()?;
+        let entries = if pages == 0 { self.header.entries.0 } else { 0 };
+        let data = FixedArrayDataBlock {
+            client: self.header.client,
+            header: Some(self.address),
+            page_bitmap: vec![0; to_usize(pages.div_ceil(8))?],
+            entries: self.format.unset(entries)?,
+        };
+        let mut sink = Sink::new(md.widths());
+        data.write(&mut sink)?;
+        md.put(Stage::Block, block, sink.into_bytes())?;
+        self.header.data_block = Some(block);
+        md.store(Stage::IndexHeader, self.address, &self.header)?;
+        Ok(block)
     }
 }
 
@@ -124,21 +225,23 @@ impl Blocks for Array {
         &self.format
     }
 
-    fn block(&self, md: &Metadata, index: u64, keep: bool) -> Result<Block> {
-        if index >= self.entries {
-            return Err(Error::malformed(format!(
-                "fixed array has {} elements, chunk {index} is wanted",
-                self.entries
-            )));
-        }
-        if self.bitmap.is_empty() {
-            return Ok(Block { first: 0, count: self.entries, bytes: self.unpaged.clone() });
+    fn block(&self, md: &Metadata, index: u64) -> Result<Block> {
+        self.check(index)?;
+        let Some(address) = self.header.data_block else {
+            return Ok(Block { first: 0, count: self.header.entries.0, bytes: None });
+        };
+        let block = self.data_block(md, address)?;
+        if block.page_bitmap.is_empty() {
+            let bytes = Some(Arc::clone(&block.entries));
+            return Ok(Block { first: 0, count: self.header.entries.0, bytes });
         }
         let page = index / self.page_entries.max(1);
-        let first = page.saturating_mul(self.page_entries);
-        let count = self.page_entries.min(self.entries.saturating_sub(first));
-        let written = bit(&self.bitmap, page);
-        let bytes = if written { Some(self.page(md, page, count, keep)?) } else { None };
-        Ok(Block { first, count, bytes })
+        let count = self.page_count(page);
+        let bytes = if bit(&block.page_bitmap, page) {
+            Some(self.page(md, self.page_address(address, page)?, count)?)
+        } else {
+            None
+        };
+        Ok(Block { first: page.saturating_mul(self.page_entries), count, bytes })
     }
 }

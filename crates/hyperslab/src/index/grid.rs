@@ -42,13 +42,12 @@ impl ChunkGrid {
     }
 
     /// Chunks along each axis, now.
-    #[cfg(test)]
     pub(crate) fn counts(&self) -> impl Iterator<Item = u64> {
         self.dims.iter().zip(&self.chunk).map(|(dim, side)| dim.div_ceil((*side).max(1)))
     }
 
     /// Chunks along `axis` when the dataset is as large as it may grow; none without limit.
-    fn max_count(&self, axis: usize) -> Option<u64> {
+    pub(crate) fn max_count(&self, axis: usize) -> Option<u64> {
         let (max, side) = (self.max.get(axis).copied().flatten()?, self.chunk.get(axis)?);
         Some(max.div_ceil((*side).max(1)))
     }
@@ -79,7 +78,8 @@ impl ChunkGrid {
             *place = step.ok_or_else(|| Error::malformed("more chunks than 64 bits count"))?;
             step = self.max_count(*axis).and_then(|count| place.checked_mul(count));
         }
-        Ok(Order { axes, steps })
+        let sides = axes.iter().map(|axis| self.max_count(*axis)).collect();
+        Ok(Order { axes, steps, sides })
     }
 }
 
@@ -93,6 +93,8 @@ pub(crate) struct Order {
     axes: Vec<usize>,
     /// How far apart neighbours along each of them are.
     steps: Vec<u64>,
+    /// Chunks along each of them; none without limit.
+    sides: Vec<Option<u64>>,
 }
 
 impl Order {
@@ -107,6 +109,22 @@ impl Order {
         total.ok_or_else(|| {
             Error::usage(format!("no chunk {coords:?} in a dataset of {} axes", self.axes.len()))
         })
+    }
+
+    /// The number of the chunk at `coords`, to store it: it must be within the largest extent.
+    pub(crate) fn place(&self, coords: &[u64]) -> Result<u64> {
+        let inside = |(axis, side): (&usize, &Option<u64>)| {
+            coords.get(*axis).is_some_and(|coord| side.is_none_or(|side| *coord < side))
+        };
+        if coords.len() == self.axes.len() && self.axes.iter().zip(&self.sides).all(inside) {
+            return self.index(coords);
+        }
+        Err(Error::usage(format!("chunk {coords:?} is outside the largest extent of the dataset")))
+    }
+
+    /// How many chunks the largest extent has; none without limit.
+    pub(crate) fn count(&self) -> Option<u64> {
+        self.sides.iter().try_fold(1_u64, |count, side| count.checked_mul((*side)?))
     }
 
     /// Calls `run` with the coordinates, number and count of each run of consecutive chunks of

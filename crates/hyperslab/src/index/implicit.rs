@@ -2,10 +2,11 @@
 //!
 //! Spec: VII.B "The Implicit Index".
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, to_usize};
 use crate::format::bytes::Address;
+use crate::format::message::layout::ChunkedLayout;
 use crate::index::grid::Order;
-use crate::index::{ChunkGrid, ChunkIndex, StoredChunk};
+use crate::index::{ChunkGrid, ChunkIndex, Removed, StoredChunk};
 use crate::metadata::Metadata;
 
 /// Chunks from an address on, in row-major order of the largest extent.
@@ -14,11 +15,22 @@ pub(crate) struct Index {
     start: Address,
     chunk_bytes: u64,
     order: Order,
+    /// Chunks along each axis, now and at most.
+    counts: Vec<(u64, u64)>,
 }
 
 impl Index {
     pub(crate) fn new(start: Address, grid: &ChunkGrid) -> Result<Self> {
-        Ok(Self { start, chunk_bytes: grid.chunk_bytes()?, order: grid.order(false)? })
+        let most = (0..grid.rank()).map(|axis| grid.max_count(axis).unwrap_or(0));
+        let counts = grid.counts().zip(most).collect();
+        Ok(Self { start, chunk_bytes: grid.chunk_bytes()?, order: grid.order(false)?, counts })
+    }
+
+    /// Room for all chunks a dataset may ever have; what is in it is for the caller to write.
+    pub(crate) fn create(md: &Metadata, grid: &ChunkGrid) -> Result<Address> {
+        let bytes = grid.order(false)?.count().and_then(|count| count.checked_mul(grid.chunk_bytes().ok()?));
+        let bytes = bytes.ok_or_else(|| Error::limit("all chunks together pass 2^64 bytes"))?;
+        md.allocate(to_usize(bytes)?)
     }
 
     fn chunk(&self, index: u64) -> Result<StoredChunk> {
@@ -49,6 +61,29 @@ impl ChunkIndex for Index {
                 }
             }
             Ok(())
+        })
+    }
+
+    fn insert(&self, _: &Metadata, coords: &[u64], chunk: StoredChunk) -> Result<Option<ChunkedLayout>> {
+        let place = self.chunk(self.order.place(coords)?)?;
+        if place == chunk {
+            return Ok(None);
+        }
+        Err(Error::usage(format!("chunk {coords:?} at {}, its place is {}", chunk.address, place.address)))
+    }
+
+    /// Every chunk keeps its place.
+    fn remove(&self, _: &Metadata, _: &[u64]) -> Result<Removed> {
+        Ok(Removed::default())
+    }
+
+    /// Frees the chunks beyond the present extent, which no visit leads to.
+    fn delete(&self, md: &Metadata) -> Result<()> {
+        let last: Option<Vec<u64>> = self.counts.iter().map(|(_, most)| most.checked_sub(1)).collect();
+        let Some(last) = last else { return Ok(()) };
+        self.visit(md, &vec![0; last.len()], &last, &mut |coords, chunk| {
+            let present = coords.iter().zip(&self.counts).all(|(coord, (now, _))| coord < now);
+            if present { Ok(()) } else { md.free(chunk.address, chunk.size) }
         })
     }
 }

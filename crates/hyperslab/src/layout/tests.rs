@@ -4,7 +4,8 @@ use crate::datatype::{Conversion, Datatype, NoHeap};
 use crate::error::{ErrorKind, Result};
 use crate::filter::{Filter, FilterPipeline};
 use crate::format::bytes::{Address, Widths};
-use crate::index::{ChunkGrid, ChunkIndex, StoredChunk};
+use crate::format::message::layout::ChunkedLayout;
+use crate::index::{ChunkGrid, ChunkIndex, Removed, StoredChunk};
 use crate::layout::execute::{Identity, Memory};
 use crate::layout::external::{ExternalFile, Opener};
 use crate::layout::{Elements, Layout, read};
@@ -46,6 +47,18 @@ impl ChunkIndex for Chunks {
             .iter()
             .filter(|(coords, _)| inside(coords))
             .try_for_each(|(coords, stored)| found(coords, *stored))
+    }
+
+    fn insert(&self, _: &Metadata, _: &[u64], _: StoredChunk) -> Result<Option<ChunkedLayout>> {
+        Ok(None)
+    }
+
+    fn remove(&self, _: &Metadata, _: &[u64]) -> Result<Removed> {
+        Ok(Removed::default())
+    }
+
+    fn delete(&self, _: &Metadata) -> Result<()> {
+        Ok(())
     }
 }
 
