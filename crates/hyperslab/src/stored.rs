@@ -108,6 +108,7 @@ impl Stored {
                 pipeline: &dataset.pipeline,
                 edge_unfiltered: *edge_unfiltered,
                 reuse: Some(*identity),
+                cache: None,
             },
         };
         Elements {

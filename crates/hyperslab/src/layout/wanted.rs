@@ -141,8 +141,12 @@ impl<'w, T: Tiled> Wanted<'w, T> {
 
 impl Wanted<'_, Cells<'_>> {
     /// Calls `each` with the right to write each cell of a chunk.
-    pub(crate) fn each_cell(&self, task: &Task, each: &mut dyn FnMut(Cell<'_>) -> Result<()>) -> Result<()> {
-        for index in task.first..task.first.saturating_add(task.count) {
+    pub(crate) fn each_cell(
+        &self,
+        (first, count): (usize, usize),
+        each: &mut dyn FnMut(Cell<'_>) -> Result<()>,
+    ) -> Result<()> {
+        for index in first..first.saturating_add(count) {
             let Some((cells, cell)) = self.cell(index) else { return Ok(()) };
             let cell = cells.claim(cell)?;
             each(cell.ok_or_else(|| Error::malformed("the index has the chunk twice"))?)?;

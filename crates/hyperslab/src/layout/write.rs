@@ -6,6 +6,7 @@
 use crate::error::{Error, Result};
 use crate::format::bytes::Address;
 use crate::format::message::layout::ChunkedLayout;
+use crate::layout::chunked_mut::{ChunkSet, ChunkWriter};
 use crate::layout::contiguous::{self, RunMut};
 use crate::layout::cut;
 use crate::layout::deposit::Deposit;
@@ -44,6 +45,8 @@ pub(crate) enum LayoutMut<'a> {
     },
     /// In other files.
     External { files: &'a [ExternalFile], opener: &'a dyn Opener },
+    /// In chunks.
+    Chunked(ChunkSet<'a>),
 }
 
 /// A change of the layout message.
@@ -124,14 +127,14 @@ impl ElementsMut<'_> {
                 contiguous::check(dims, element, pieces.size())?;
                 RunMut { stored: &pieces, start: 0, dims, element }.write(order, deposit)
             }
+            LayoutMut::Chunked(_) => self.chunks()?.write(order, deposit),
             LayoutMut::Contiguous { address, size, filled } => {
                 contiguous::check(dims, element, *size)?;
                 let start = if let Some(start) = address {
                     *start
                 } else {
                     let fills = *filled && (deposit.keeps() || !order.covers(dims));
-                    let fill = fills.then_some(self.fill);
-                    let start = contiguous::allocate(metadata, *size, fill)?;
+                    let start = contiguous::allocate(metadata, *size, fills.then_some(self.fill))?;
                     *address = Some(start);
                     self.change = Some(Change::Contiguous(start));
                     start
@@ -141,6 +144,26 @@ impl ElementsMut<'_> {
                 RunMut { stored: &stored, start: start.0, dims, element }.write(order, deposit)
             }
         }
+    }
+
+    /// Allocates and fills a run of bytes that has no place yet.
+    pub(crate) fn allocate_run(&mut self) -> Result<()> {
+        if let LayoutMut::Contiguous { address: address @ None, size, filled } = &mut self.layout
+            && *size > 0
+        {
+            let start = contiguous::allocate(self.metadata, *size, filled.then_some(self.fill))?;
+            *address = Some(start);
+            self.change = Some(Change::Contiguous(start));
+        }
+        Ok(())
+    }
+
+    /// The one who changes the chunks.
+    pub(crate) fn chunks(&mut self) -> Result<ChunkWriter<'_>> {
+        let LayoutMut::Chunked(set) = self.layout else {
+            return Err(Error::usage("the dataset is not stored in chunks"));
+        };
+        ChunkWriter::new(self.metadata, set, (self.element, self.fill), &mut self.change)
     }
 }
 
@@ -190,5 +213,7 @@ fn one_by_one(part: &Part) -> Vec<Part> {
     segments.iter().flat_map(alone).collect()
 }
 
+#[cfg(test)]
+mod chunk_tests;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,201 @@
+//! [`ChunkCache`]: decoded chunks of one dataset that were written in part, until they are stored.
+//!
+//! Without it, appending rows to a compressed chunk would decode and encode it for every row.
+
+use parking_lot::Mutex;
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Bytes of chunks a dataset keeps unless it is told otherwise.
+pub(crate) const BUDGET: usize = 4 << 20;
+
+/// Decoded chunks of one dataset, shared by all its handles. Reads must see them.
+#[derive(Debug)]
+pub(crate) struct ChunkCache {
+    /// Bytes that may stay; at least one chunk may, whatever its size, unless this is 0.
+    budget: usize,
+    kept: Mutex<Kept>,
+}
+
+/// A chunk by its coordinates.
+pub(crate) type Cached = (Vec<u64>, Arc<Vec<u8>>);
+
+#[derive(Debug, Default)]
+struct Kept {
+    chunks: HashMap<Vec<u64>, Chunk>,
+    by_age: BTreeMap<u64, Vec<u64>>,
+    next: u64,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    bytes: Arc<Vec<u8>>,
+    /// Whether the file has something else.
+    dirty: bool,
+    age: u64,
+}
+
+impl Default for ChunkCache {
+    fn default() -> Self {
+        Self::new(BUDGET)
+    }
+}
+
+impl ChunkCache {
+    pub(crate) fn new(budget: usize) -> Self {
+        Self { budget, kept: Mutex::default() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.kept.lock().chunks.is_empty()
+    }
+
+    /// Whether some chunk is not stored yet.
+    pub(crate) fn is_dirty(&self) -> bool {
+        self.kept.lock().chunks.values().any(|chunk| chunk.dirty)
+    }
+
+    /// A chunk, and whether the file has something else.
+    pub(crate) fn get(&self, coords: &[u64]) -> Option<(Arc<Vec<u8>>, bool)> {
+        self.kept.lock().chunks.get(coords).map(|chunk| (Arc::clone(&chunk.bytes), chunk.dirty))
+    }
+
+    /// All chunks.
+    pub(crate) fn all(&self) -> Vec<Cached> {
+        let kept = self.kept.lock();
+        kept.chunks.iter().map(|(coords, chunk)| (coords.clone(), Arc::clone(&chunk.bytes))).collect()
+    }
+
+    /// The chunks that are not stored yet, in row-major order.
+    pub(crate) fn dirty(&self) -> Vec<Cached> {
+        let kept = self.kept.lock();
+        let dirty = kept.chunks.iter().filter(|(_, chunk)| chunk.dirty);
+        let mut dirty: Vec<Cached> =
+            dirty.map(|(coords, chunk)| (coords.clone(), Arc::clone(&chunk.bytes))).collect();
+        dirty.sort_by(|one, other| one.0.cmp(&other.0));
+        dirty
+    }
+
+    /// Takes a chunk out to change it.
+    pub(crate) fn take(&self, coords: &[u64]) -> Option<Vec<u8>> {
+        let bytes = self.kept.lock().remove(coords)?;
+        Some(Arc::try_unwrap(bytes).unwrap_or_else(|shared| shared.to_vec()))
+    }
+
+    /// Keeps a chunk that the file does not have so.
+    pub(crate) fn keep(&self, coords: &[u64], bytes: Vec<u8>) {
+        let mut kept = self.kept.lock();
+        kept.remove(coords);
+        let age = kept.next;
+        kept.next += 1;
+        kept.bytes = kept.bytes.saturating_add(bytes.len());
+        kept.by_age.insert(age, coords.to_vec());
+        kept.chunks.insert(coords.to_vec(), Chunk { bytes: Arc::new(bytes), dirty: true, age });
+    }
+
+    /// The file has these chunks now.
+    pub(crate) fn stored(&self, chunks: &[Cached]) {
+        let mut kept = self.kept.lock();
+        for (coords, bytes) in chunks {
+            if let Some(chunk) = kept.chunks.get_mut(coords)
+                && Arc::ptr_eq(bytes, &chunk.bytes)
+            {
+                chunk.dirty = false;
+            }
+        }
+    }
+
+    /// Forgets a chunk, stored or not.
+    pub(crate) fn forget(&self, coords: &[u64]) {
+        self.kept.lock().remove(coords);
+    }
+
+    /// Forgets chunks, stored or not.
+    pub(crate) fn forget_where(&self, gone: impl Fn(&[u64]) -> bool) {
+        let mut kept = self.kept.lock();
+        let found: Vec<Vec<u64>> = kept.chunks.keys().filter(|coords| gone(coords)).cloned().collect();
+        for coords in found {
+            kept.remove(&coords);
+        }
+    }
+
+    /// What must be stored before [`trim`](Self::trim) may forget it: the oldest chunks beyond the budget.
+    pub(crate) fn beyond(&self) -> Vec<Cached> {
+        let kept = self.kept.lock();
+        let mut dirty: Vec<Cached> = Vec::new();
+        for coords in kept.beyond(self.budget) {
+            if let Some(chunk) = kept.chunks.get(coords).filter(|chunk| chunk.dirty) {
+                dirty.push((coords.clone(), Arc::clone(&chunk.bytes)));
+            }
+        }
+        dirty.sort_by(|one, other| one.0.cmp(&other.0));
+        dirty
+    }
+
+    /// Forgets the oldest chunks beyond the budget that are stored.
+    pub(crate) fn trim(&self) {
+        let mut kept = self.kept.lock();
+        let oldest: Vec<Vec<u64>> = kept.beyond(self.budget).cloned().collect();
+        for coords in oldest {
+            if kept.chunks.get(&coords).is_some_and(|chunk| !chunk.dirty) {
+                kept.remove(&coords);
+            }
+        }
+    }
+}
+
+impl Kept {
+    fn remove(&mut self, coords: &[u64]) -> Option<Arc<Vec<u8>>> {
+        let chunk = self.chunks.remove(coords)?;
+        self.by_age.remove(&chunk.age);
+        self.bytes = self.bytes.saturating_sub(chunk.bytes.len());
+        Some(chunk.bytes)
+    }
+
+    /// The oldest chunks, without which the others fit the budget; the youngest stays if it may.
+    fn beyond(&self, budget: usize) -> impl Iterator<Item = &Vec<u64>> {
+        let most = if budget == 0 { self.by_age.len() } else { self.by_age.len().saturating_sub(1) };
+        let mut left = self.bytes;
+        self.by_age.values().take(most).take_while(move |coords| {
+            let over = left > budget;
+            left = left.saturating_sub(self.chunks.get(*coords).map_or(0, |chunk| chunk.bytes.len()));
+            over
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ChunkCache;
+
+    #[test]
+    fn the_oldest_chunks_leave_once_they_are_stored() {
+        let cache = ChunkCache::new(25);
+        for at in 0..4 {
+            cache.keep(&[at], vec![0; 10]);
+        }
+        cache.keep(&[0], vec![1; 10]);
+        let beyond = cache.beyond();
+        assert_eq!(beyond.iter().map(|(coords, _)| coords[0]).collect::<Vec<_>>(), [1, 2]);
+        cache.trim();
+        assert_eq!(cache.all().len(), 4);
+        cache.stored(&beyond);
+        cache.trim();
+        assert!(cache.get(&[1]).is_none() && cache.get(&[2]).is_none());
+        assert_eq!(cache.get(&[0]).map(|(bytes, dirty)| (bytes[0], dirty)), Some((1, true)));
+        assert!(cache.is_dirty() && !cache.is_empty());
+    }
+
+    #[test]
+    fn the_last_chunk_stays_however_large_it_is() {
+        let cache = ChunkCache::new(5);
+        cache.keep(&[0, 0], vec![0; 10]);
+        assert!(cache.beyond().is_empty());
+        cache.keep(&[0, 1], vec![0; 10]);
+        assert_eq!(cache.beyond()[0].0, [0, 0]);
+        let through = ChunkCache::new(0);
+        through.keep(&[0], vec![0; 1]);
+        assert_eq!(through.beyond().len(), 1);
+    }
+}
