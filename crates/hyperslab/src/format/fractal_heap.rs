@@ -1,6 +1,7 @@
 //! Fractal heaps: links and attributes that outgrew an object header.
 //!
 //! Spec: III.G "Fractal Heap".
+#![allow(dead_code, reason = "the handles that write will use it")]
 
 use crate::error::{Error, Result, to_usize};
 use crate::format::bytes::{Address, Cursor, Length, Sink, Widths, Wire};
@@ -118,6 +119,7 @@ pub(crate) struct HeapShape {
     start_bits: u32,
     first_row_bits: u32,
     max_direct_rows: u64,
+    max_heap_bits: u32,
 }
 
 /// A block of an indirect block's table.
@@ -158,6 +160,7 @@ impl HeapShape {
             start_bits: start.ilog2(),
             first_row_bits: start.ilog2().saturating_add(fields.table_width.ilog2()),
             max_direct_rows: u64::from(largest.ilog2().saturating_sub(start.ilog2())).saturating_add(2),
+            max_heap_bits: fields.max_heap_bits.into(),
         })
     }
 
@@ -182,6 +185,71 @@ impl HeapShape {
             Some(u64::from(bits.checked_sub(self.first_row_bits)?).checked_add(1)?)
         };
         Some(TablePlace { entry, start, size, rows })
+    }
+
+    /// Blocks of a row.
+    pub(crate) fn width(&self) -> u64 {
+        self.width
+    }
+
+    /// Rows of direct blocks, before those of indirect ones.
+    pub(crate) fn max_direct_rows(&self) -> u64 {
+        self.max_direct_rows
+    }
+
+    /// The most rows of the root block.
+    pub(crate) fn max_rows(&self) -> u64 {
+        u64::from(self.max_heap_bits.saturating_sub(self.first_row_bits)).saturating_add(1)
+    }
+
+    /// Bytes of each block of a row.
+    pub(crate) fn row_size(&self, row: u64) -> u64 {
+        let double = u32::try_from(row.saturating_sub(1)).unwrap_or(u32::MAX);
+        self.start_block_size.checked_shl(double).unwrap_or(u64::MAX)
+    }
+
+    /// Where a row begins in its indirect block, and so the bytes of the rows before it.
+    pub(crate) fn row_start(&self, row: u64) -> u64 {
+        if row == 0 { 0 } else { self.row_size(row).saturating_mul(self.width) }
+    }
+
+    /// The first row whose blocks have `size` bytes.
+    pub(crate) fn row_of(&self, size: u64) -> u64 {
+        let bits = size.max(1).checked_next_power_of_two().map_or(u32::MAX, u64::ilog2);
+        match bits.checked_sub(self.start_bits) {
+            None | Some(0) => 0,
+            Some(more) => u64::from(more).saturating_add(1),
+        }
+    }
+
+    /// Rows of the indirect blocks of a row.
+    pub(crate) fn child_rows(&self, row: u64) -> u64 {
+        let bits = u64::from(self.start_bits).saturating_add(row).saturating_sub(1);
+        bits.saturating_sub(self.first_row_bits.into()).saturating_add(1)
+    }
+
+    /// Bytes for objects in an indirect block of `rows` rows and everything below it.
+    pub(crate) fn capacity(&self, rows: u64, overhead: u64) -> u64 {
+        (0..rows.min(self.max_rows())).fold(0, |sum: u64, row| {
+            let block = if row < self.max_direct_rows {
+                self.row_size(row).saturating_sub(overhead)
+            } else {
+                self.capacity(self.child_rows(row).min(row), overhead)
+            };
+            sum.saturating_add(block.saturating_mul(self.width))
+        })
+    }
+
+    /// Where the address of an entry is in an indirect block without filters.
+    pub(crate) fn entry_at(&self, entry: u64, widths: Widths) -> Result<usize> {
+        let before = usize::from(widths.offsets).saturating_add(self.offset_width).saturating_add(5);
+        Ok(to_usize(entry)?.saturating_mul(widths.offsets.into()).saturating_add(before))
+    }
+
+    /// Where the checksum of a direct block is, when it has one.
+    pub(crate) fn checksum_at(&self, widths: Widths) -> Option<usize> {
+        let at = usize::from(widths.offsets).saturating_add(self.offset_width).saturating_add(5);
+        self.checksummed.then_some(at)
     }
 
     /// Bytes before the objects of a direct block.
@@ -245,7 +313,6 @@ impl IndirectBlock {
         Ok(Self { header, offset, entries })
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink, shape: &HeapShape) -> Result<()> {
         let start = sink.position();
         sink.put(b"FHIB\0");
@@ -300,7 +367,6 @@ impl DirectBlock {
         Ok(Self { header, offset, bytes })
     }
 
-    #[cfg_attr(not(test), expect(dead_code, reason = "the writer of chunked datasets will use it"))]
     pub(crate) fn write(&self, sink: &mut Sink, shape: &HeapShape) -> Result<()> {
         let mut head = Sink::new(sink.widths());
         head.put(b"FHDB\0");
@@ -313,6 +379,36 @@ impl DirectBlock {
         sink.put(&head);
         sink.put(self.bytes.get(head.len()..).unwrap_or_default());
         Ok(())
+    }
+}
+
+record! {
+    /// Head of what libhdf5 keeps of the free space of a heap.
+    ///
+    /// Spec: III.I "Free-space Manager", layout "Free-space Manager Header".
+    pub(crate) struct FreeSpaceHeader [signature b"FSHD", version 0, sealed by checksum] {
+        client: u8;
+        space: Length;
+        sections: Length;
+        serialized: Length;
+        ghosts: Length;
+        classes: u16;
+        shrink_percent: u16;
+        expand_percent: u16;
+        space_bits: u16;
+        max_section: Length;
+        list: Option<Address>;
+        list_used: Length;
+        /// Bytes the list has in the file.
+        list_size: Length;
+    }
+}
+
+impl FreeSpaceHeader {
+    /// Bytes on disk.
+    pub(crate) fn size(widths: Widths) -> usize {
+        let lengths = usize::from(widths.lengths).saturating_mul(7);
+        lengths.saturating_add(widths.offsets.into()).saturating_add(18)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Global heap collections: variable-length values, references, virtual mappings.
 //!
 //! Spec: III.E "Global Heap".
+#![allow(dead_code, reason = "the handles that write will use it")]
 
 use crate::error::{Error, Result, to_usize};
 use crate::format::bytes::{Cursor, Sink, Widths, Wire};
@@ -78,6 +79,17 @@ impl GlobalHeapCollection {
         self.objects.get(found).map(|object| object.range.clone())
     }
 
+    /// The objects, sorted by index.
+    pub(crate) fn objects(&self) -> &[GlobalHeapObject] {
+        &self.objects
+    }
+
+    /// Where the space begins that no object uses.
+    pub(crate) fn used(&self, widths: Widths) -> usize {
+        let ends = self.objects.iter().map(|object| padded(object.range.end));
+        ends.max().unwrap_or_else(|| Self::header_size(widths)).min(self.bytes.len())
+    }
+
     /// The bytes of object `index`.
     #[cfg(test)]
     pub(crate) fn object(&self, index: u32) -> Option<&[u8]> {
@@ -87,7 +99,6 @@ impl GlobalHeapCollection {
     /// A collection of `objects`, numbered from 1, at least `smallest` bytes large.
     pub(crate) fn build(objects: &[&[u8]], smallest: usize, widths: Widths) -> Result<Self> {
         let head = usize::from(widths.lengths).saturating_add(8);
-        let padded = |size: usize| size.checked_next_multiple_of(8).unwrap_or(size);
         let used = objects.iter().fold(Self::header_size(widths), |used, object| {
             used.saturating_add(head).saturating_add(padded(object.len()))
         });
@@ -102,14 +113,25 @@ impl GlobalHeapCollection {
             sink.put(object);
             sink.zeros(padded(object.len()).saturating_sub(object.len()));
         }
-        let free = total.saturating_sub(sink.position());
-        if free >= head {
-            sink.zeros(8);
-            sink.length(u64::try_from(free).unwrap_or(u64::MAX))?;
-        }
+        put_free(total.saturating_sub(sink.position()), &mut sink)?;
         sink.zeros(total.saturating_sub(sink.position()));
         Self::parse(sink.into_bytes(), widths)
     }
+}
+
+/// Bytes an object takes, at the alignment of a collection.
+pub(crate) fn padded(size: usize) -> usize {
+    size.checked_next_multiple_of(8).unwrap_or(size)
+}
+
+/// Puts the head of object 0, `free` bytes that are free.
+pub(crate) fn put_free(free: usize, sink: &mut Sink) -> Result<()> {
+    if free < usize::from(sink.widths().lengths).saturating_add(8) {
+        sink.zeros(free);
+        return Ok(());
+    }
+    sink.zeros(8);
+    sink.length(u64::try_from(free).unwrap_or(u64::MAX))
 }
 
 impl Wire for GlobalHeapCollection {

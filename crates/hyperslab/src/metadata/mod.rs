@@ -201,6 +201,19 @@ impl Metadata {
         Ok(value)
     }
 
+    /// `length` bytes at an offset in a block of `size` bytes that waits for its checksum; none when
+    /// there is no such block at `address`, or it has nothing to wait for.
+    pub(crate) fn staged_part(
+        &self,
+        address: Address,
+        (size, offset): (usize, usize),
+        length: usize,
+    ) -> Option<Vec<u8>> {
+        let staged = self.staged.as_ref()?.lock();
+        let bytes = staged.owing(address, size)?;
+        bytes.get(offset..offset.checked_add(length)?).map(<[u8]>::to_vec)
+    }
+
     /// Drops what was decoded at an address, because something else it was decoded from changed.
     pub(crate) fn forget(&self, address: Address) {
         self.decoded.forget(address.0);

@@ -146,6 +146,12 @@ impl Staged {
         Some(&block.bytes)
     }
 
+    /// The bytes of a staged block whose checksum does not count its last changes.
+    pub(crate) fn owing(&self, address: Address, size: usize) -> Option<&[u8]> {
+        let block = self.blocks.get(&address.0)?;
+        (block.bytes.len() == size && block.owed != Seal::None).then_some(&block.bytes)
+    }
+
     /// Gives space back, with what is staged in it.
     pub(crate) fn free(&mut self, address: Address, length: u64) {
         let inside: Vec<u64> =

@@ -1,14 +1,17 @@
 //! The attributes of an object, in its header or, when there are many, in a heap.
 
+mod write;
+
+#[allow(unused_imports, reason = "the handles that write will use it")]
+pub(crate) use crate::object::attributes::write::{put, release, remove, rename};
+
 use crate::datatype::Datatype;
 use crate::error::{Error, Place, Result};
-use crate::format::btree_v2::AttributeName;
 use crate::format::bytes::{Cursor, Wire};
 use crate::format::message::attribute::{AttributeInfo, AttributeMessage};
-use crate::format::object_header::kind;
+use crate::format::object_header::{TRACKED, kind};
 use crate::object::Objects;
-use crate::object::btree;
-use crate::object::fractal_heap::FractalHeap;
+use crate::object::dense::{ATTRIBUTES, Addresses, Dense};
 use crate::object::header::Header;
 use crate::space::Extent;
 
@@ -19,34 +22,64 @@ pub(crate) struct StoredAttribute {
     pub(crate) datatype: Datatype,
     pub(crate) extent: Extent,
     pub(crate) data: Vec<u8>,
+    /// The order it was made in, where the object tracks it.
+    pub(crate) order: Option<u64>,
 }
 
 /// All attributes, those in the header first.
 pub(crate) fn list(objects: &Objects, header: &Header) -> Result<Vec<StoredAttribute>> {
+    let tracked = header.prefix.flags & TRACKED != 0;
     let mut found = Vec::new();
-    for message in header.all(kind::ATTRIBUTE) {
-        let body = objects.body(message)?;
-        found.push(decode(objects, &body)?);
-    }
-    if let Some(message) = header.first(kind::ATTRIBUTE_INFO) {
-        let widths = objects.metadata.widths();
-        let info =
-            AttributeInfo::read(&mut Cursor::new(&message.body, widths)).at(|| "attribute info message")?;
-        if let (Some(heap), Some(by_name)) = (info.heap, info.by_name) {
-            let heap = FractalHeap::open(&objects.metadata, heap).at(|| "attributes in a heap")?;
-            for record in
-                btree::records::<AttributeName>(&objects.metadata, by_name).at(|| "attributes in a heap")?
-            {
-                let stored = heap.get(&objects.metadata, &record.id).at(|| "attributes in a heap")?;
-                let body = objects.body_of(kind::ATTRIBUTE, record.flags, &stored)?;
-                found.push(decode(objects, &body)?);
-            }
+    for (nth, message) in header.messages.iter().enumerate() {
+        if message.kind == kind::ATTRIBUTE {
+            let order = tracked.then(|| header.order(nth).into());
+            found.push(decode(objects, &objects.body(message)?, order)?);
         }
+    }
+    let Some(dense) = dense_of(objects, &info_of(objects, header)?)? else { return Ok(found) };
+    for entry in dense.all().at(|| "attributes in a heap")? {
+        let body = objects.body_of(kind::ATTRIBUTE, entry.flags, &entry.body)?;
+        found.push(decode(objects, &body, tracked.then_some(entry.order))?);
     }
     Ok(found)
 }
 
-fn decode(objects: &Objects, body: &[u8]) -> Result<StoredAttribute> {
+/// The attribute of that name.
+pub(crate) fn find(objects: &Objects, header: &Header, name: &[u8]) -> Result<Option<StoredAttribute>> {
+    let tracked = header.prefix.flags & TRACKED != 0;
+    for (nth, message) in header.messages.iter().enumerate() {
+        if message.kind != kind::ATTRIBUTE {
+            continue;
+        }
+        let body = objects.body(message)?;
+        if name_of(objects, &body)? == name {
+            return decode(objects, &body, tracked.then(|| header.order(nth).into())).map(Some);
+        }
+    }
+    let Some(dense) = dense_of(objects, &info_of(objects, header)?)? else { return Ok(None) };
+    let Some(entry) = dense.find(name).at(|| "attributes in a heap")? else { return Ok(None) };
+    let body = objects.body_of(kind::ATTRIBUTE, entry.flags, &entry.body)?;
+    decode(objects, &body, tracked.then_some(entry.order)).map(Some)
+}
+
+fn name_of(objects: &Objects, body: &[u8]) -> Result<Vec<u8>> {
+    let message = AttributeMessage::read(&mut Cursor::new(body, objects.metadata.widths()));
+    Ok(message.at(|| "attribute message")?.name)
+}
+
+fn info_of(objects: &Objects, header: &Header) -> Result<AttributeInfo> {
+    let info = objects.decoded(header, kind::ATTRIBUTE_INFO, AttributeInfo::read);
+    Ok(info.at(|| "attribute info message")?.unwrap_or_default())
+}
+
+fn dense_of<'a>(objects: &'a Objects, info: &AttributeInfo) -> Result<Option<Dense<'a>>> {
+    let (Some(heap), Some(by_name)) = (info.heap, info.by_name) else { return Ok(None) };
+    let by_order = info.by_order.filter(|_| info.order_indexed);
+    let at = Addresses { heap, by_name, by_order };
+    Dense::open(objects, &ATTRIBUTES, at).at(|| "attributes in a heap").map(Some)
+}
+
+fn decode(objects: &Objects, body: &[u8], order: Option<u64>) -> Result<StoredAttribute> {
     let widths = objects.metadata.widths();
     let message = AttributeMessage::read(&mut Cursor::new(body, widths)).at(|| "attribute message")?;
     let place = || format!("attribute \"{}\"", String::from_utf8_lossy(&message.name));
@@ -62,5 +95,8 @@ fn decode(objects: &Objects, body: &[u8]) -> Result<StoredAttribute> {
         let message = format!("its elements need {needed:?} bytes, {} are stored", message.data.len());
         return Err(Error::malformed(message)).at(place);
     }
-    Ok(StoredAttribute { name: message.name, datatype, extent, data: message.data })
+    Ok(StoredAttribute { name: message.name, datatype, extent, data: message.data, order })
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,18 +2,19 @@
 //!
 //! Spec: III.G "Fractal Heap".
 
+pub(crate) mod space;
+#[cfg(test)]
+mod tests;
+pub(crate) mod write;
+
 use crate::error::{Error, Place, Result, to_usize};
 use crate::filter::FilterPipeline;
 use crate::format::btree_v2::{HugeIndirect, HugeIndirectFiltered};
-use crate::format::bytes::{Address, Cursor, Wire, little_endian};
+use crate::format::bytes::{Address, Cursor, Widths, Wire, little_endian};
 use crate::format::fractal_heap::{DirectBlock, FractalHeapHeader, HeapShape, IndirectBlock};
 use crate::metadata::Metadata;
 use crate::metadata::btree_v2::BTreeV2;
-use crate::metadata::cache::Cache;
-use std::sync::{Arc, OnceLock};
-
-/// Bytes of blocks one heap keeps.
-const CACHED: usize = 4 << 20;
+use std::sync::Arc;
 
 /// A decoded object may be this many times as large as it is stored.
 const LARGEST_RATIO: u64 = 4096;
@@ -25,12 +26,15 @@ const SHORT_TINY: usize = 16;
 #[derive(Debug)]
 pub(crate) struct FractalHeap {
     address: Address,
+    head: Arc<Head>,
+}
+
+/// What the header of a heap says.
+#[derive(Debug)]
+struct Head {
     header: FractalHeapHeader,
     shape: HeapShape,
     pipeline: Option<FilterPipeline>,
-    direct: Cache<DirectBlock>,
-    indirect: Cache<IndirectBlock>,
-    huge: OnceLock<BTreeV2>,
 }
 
 /// Where a direct block is, and how it is stored.
@@ -54,30 +58,8 @@ struct Huge {
 impl FractalHeap {
     /// The heap whose header is at `address`.
     pub(crate) fn open(md: &Metadata, address: Address) -> Result<Self> {
-        Self::load(md, address).at(|| format!("fractal heap at {address}"))
-    }
-
-    fn load(md: &Metadata, address: Address) -> Result<Self> {
-        let widths = md.widths();
-        let mut bytes = md.read(address, FractalHeapHeader::size(0, widths))?;
-        let filters = bytes.get(7..9).map_or(0, little_endian);
-        if filters > 0 {
-            bytes = md.read(address, FractalHeapHeader::size(to_usize(filters)?, widths))?;
-        }
-        let header = FractalHeapHeader::read(&mut Cursor::new(&bytes, widths))?;
-        let pipeline = match &header.filters {
-            Some(filters) => Some(FilterPipeline::read(&mut Cursor::new(&filters.pipeline, widths))?),
-            None => None,
-        };
-        Ok(Self {
-            address,
-            shape: HeapShape::new(&header)?,
-            header,
-            pipeline,
-            direct: Cache::new(CACHED),
-            indirect: Cache::new(CACHED),
-            huge: OnceLock::new(),
-        })
+        let head = md.decoded(address, || Ok((load(md, address)?, 256)));
+        Ok(Self { address, head: head.at(|| format!("fractal heap at {address}"))? })
     }
 
     /// The object that a heap ID stands for.
@@ -86,13 +68,13 @@ impl FractalHeap {
     }
 
     fn object(&self, md: &Metadata, id: &[u8]) -> Result<Vec<u8>> {
-        let size = usize::from(self.header.fields.id_size);
+        let size = usize::from(self.head.header.fields.id_size);
         let (flags, data) = match id.get(..size).and_then(<[u8]>::split_first) {
             Some((flags, data)) => (*flags, data),
             None => return Err(Error::malformed(format!("heap ID of {} bytes, {size} expected", id.len()))),
         };
         match (flags >> 6, (flags >> 4) & 3) {
-            (0, 0) => self.managed(md, data),
+            (0, 0) => self.managed(md, id),
             (0, 1) => self.huge(md, data),
             (0, 2) => tiny(flags, data),
             (version, kind) => {
@@ -101,16 +83,31 @@ impl FractalHeap {
         }
     }
 
-    fn managed(&self, md: &Metadata, data: &[u8]) -> Result<Vec<u8>> {
-        let mut cursor = Cursor::new(data, md.widths());
-        let offset = cursor.uint(self.shape.offset_width)?;
-        let length = to_usize(cursor.uint(self.shape.length_width)?)?;
+    /// Where in the heap the object of an ID is, and its length, when it is in a direct block.
+    fn managed_place(&self, md: &Metadata, id: &[u8]) -> Option<(u64, u64)> {
+        id.first().filter(|flags| *flags & 0xf0 == 0)?;
+        managed_id(md.widths(), self.id_widths(), id).ok()
+    }
+
+    fn id_widths(&self) -> (usize, usize) {
+        (self.head.shape.offset_width, self.head.shape.length_width)
+    }
+
+    fn managed(&self, md: &Metadata, id: &[u8]) -> Result<Vec<u8>> {
+        let (offset, length) = managed_id(md.widths(), self.id_widths(), id)?;
+        let length = to_usize(length)?;
         let place = self.locate(md, offset)?;
-        let block = self.direct_block(md, &place)?;
         let start = to_usize(offset.saturating_sub(place.offset))?;
-        if start < self.shape.direct_overhead(md.widths()) {
+        if start < self.head.shape.direct_overhead(md.widths()) {
             return Err(Error::malformed(format!("offset {offset} is in the head of a direct block")));
         }
+        // A block that is being written need not be whole to read from it.
+        if let Some(address) = place.address
+            && let Some(object) = md.staged_part(address, (to_usize(place.size)?, start), length)
+        {
+            return Ok(object);
+        }
+        let block = self.direct_block(md, &place)?;
         let object = start.checked_add(length).and_then(|end| block.bytes.get(start..end));
         object.map(<[u8]>::to_vec).ok_or_else(|| {
             Error::malformed(format!("{length} bytes at {start} of a direct block of {}", block.bytes.len()))
@@ -119,10 +116,10 @@ impl FractalHeap {
 
     /// The direct block that byte `offset` of the heap is in.
     fn locate(&self, md: &Metadata, offset: u64) -> Result<DirectPlace> {
-        let fields = &self.header.fields;
+        let fields = &self.head.header.fields;
         if fields.rows == 0 {
-            let stored = self.header.filters.as_ref().map_or((0, 0), |f| (f.root_size, f.root_mask));
-            let size = self.shape.start_block_size;
+            let stored = self.head.header.filters.as_ref().map_or((0, 0), |f| (f.root_size, f.root_mask));
+            let size = self.head.shape.start_block_size;
             return Ok(DirectPlace { address: fields.root, offset: 0, size, stored });
         }
         let mut address = fields.root;
@@ -131,7 +128,7 @@ impl FractalHeap {
         loop {
             let block = self.indirect_block(md, address, (start, rows))?;
             let within = offset.checked_sub(start);
-            let place = within.and_then(|within| self.shape.locate(within));
+            let place = within.and_then(|within| self.head.shape.locate(within));
             let entry =
                 place.and_then(|place| Some((place, block.entries.get(usize::try_from(place.entry).ok()?)?)));
             let Some((place, entry)) = entry else {
@@ -166,16 +163,17 @@ impl FractalHeap {
     ) -> Result<Arc<IndirectBlock>> {
         let address = address.ok_or_else(|| Error::malformed("indirect block was never written"))?;
         let place = || format!("indirect block at {address}");
-        let block = if let Some(block) = self.indirect.get(address.0) {
-            block
-        } else {
-            let size = self.shape.indirect_size(rows, md.widths()).at(place)?;
+        let block = md.decoded(address, || {
+            let size = self.head.shape.indirect_size(rows, md.widths()).at(place)?;
             let bytes = md.read(address, size).at(place)?;
             let mut cursor = Cursor::new(&bytes, md.widths());
-            let block = Arc::new(IndirectBlock::read(&mut cursor, &self.shape, rows).at(place)?);
-            self.indirect.keep(address.0, &block, block.entries.len().saturating_mul(32));
-            block
-        };
+            let block = IndirectBlock::read(&mut cursor, &self.head.shape, rows).at(place)?;
+            let weight = block.entries.len().saturating_mul(32);
+            Ok((block, weight))
+        })?;
+        if block.entries.len() as u64 != rows.saturating_mul(self.head.shape.width()) {
+            return Err(Error::malformed(format!("two lengths for the indirect block at {address}")));
+        }
         self.check_owner(block.header, (block.offset, start)).at(place)?;
         Ok(block)
     }
@@ -183,19 +181,17 @@ impl FractalHeap {
     fn direct_block(&self, md: &Metadata, at: &DirectPlace) -> Result<Arc<DirectBlock>> {
         let address = at.address.ok_or_else(|| Error::malformed("direct block was never written"))?;
         let place = || format!("direct block at {address}");
-        let block = if let Some(block) = self.direct.get(address.0) {
-            block
-        } else {
-            let bytes = if self.pipeline.is_none() {
+        let block = md.decoded(address, || {
+            let bytes = if self.head.pipeline.is_none() {
                 md.read(address, to_usize(at.size)?).at(place)?
             } else {
                 let stored = md.read(address, to_usize(at.stored.0)?).at(place)?;
                 self.decode(&stored, at.stored.1, at.size).at(place)?
             };
-            let block = Arc::new(DirectBlock::parse(bytes, &self.shape, md.widths()).at(place)?);
-            self.direct.keep(address.0, &block, block.bytes.len());
-            block
-        };
+            let block = DirectBlock::parse(bytes, &self.head.shape, md.widths()).at(place)?;
+            let weight = block.bytes.len();
+            Ok((block, weight))
+        })?;
         self.check_owner(block.header, (block.offset, at.offset)).at(place)?;
         Ok(block)
     }
@@ -212,7 +208,7 @@ impl FractalHeap {
 
     fn huge(&self, md: &Metadata, data: &[u8]) -> Result<Vec<u8>> {
         let widths = md.widths();
-        let filtered = self.pipeline.is_some();
+        let filtered = self.head.pipeline.is_some();
         let (offsets, lengths) = (usize::from(widths.offsets), usize::from(widths.lengths));
         let direct = offsets + lengths + if filtered { lengths + 4 } else { 0 };
         let mut cursor = Cursor::new(data, widths);
@@ -233,7 +229,7 @@ impl FractalHeap {
 
     fn huge_in_tree(&self, md: &Metadata, id: u64) -> Result<Huge> {
         let tree = self.huge_tree(md)?;
-        let kind = if self.pipeline.is_some() { 2 } else { 1 };
+        let kind = if self.head.pipeline.is_some() { 2 } else { 1 };
         if tree.kind() != kind {
             return Err(Error::malformed(format!("B-tree type is {}, expected {kind}", tree.kind())));
         }
@@ -254,23 +250,40 @@ impl FractalHeap {
         })
     }
 
-    fn huge_tree(&self, md: &Metadata) -> Result<&BTreeV2> {
-        if let Some(tree) = self.huge.get() {
-            return Ok(tree);
-        }
-        let address = self.header.fields.huge_tree;
-        let address = address.ok_or_else(|| Error::malformed("fractal heap has no huge objects"))?;
-        let tree = BTreeV2::open(md, address)?;
-        Ok(self.huge.get_or_init(|| tree))
+    fn huge_tree(&self, md: &Metadata) -> Result<BTreeV2> {
+        let address = self.head.header.fields.huge_tree;
+        BTreeV2::open(md, address.ok_or_else(|| Error::malformed("fractal heap has no huge objects"))?)
     }
 
     fn decode(&self, stored: &[u8], mask: u32, size: u64) -> Result<Vec<u8>> {
-        let Some(pipeline) = &self.pipeline else { return Ok(stored.to_vec()) };
+        let Some(pipeline) = &self.head.pipeline else { return Ok(stored.to_vec()) };
         if size > (stored.len() as u64).saturating_mul(LARGEST_RATIO) {
             return Err(Error::malformed(format!("{size} bytes are stored in {}", stored.len())));
         }
         pipeline.decode(stored, mask, to_usize(size)?)
     }
+}
+
+/// Offset and length in the ID of an object in a direct block.
+fn managed_id(widths: Widths, (offset, length): (usize, usize), id: &[u8]) -> Result<(u64, u64)> {
+    let mut cursor = Cursor::new(id, widths);
+    cursor.skip(1)?;
+    Ok((cursor.uint(offset)?, cursor.uint(length)?))
+}
+
+fn load(md: &Metadata, address: Address) -> Result<Head> {
+    let widths = md.widths();
+    let mut bytes = md.read(address, FractalHeapHeader::size(0, widths))?;
+    let filters = bytes.get(7..9).map_or(0, little_endian);
+    if filters > 0 {
+        bytes = md.read(address, FractalHeapHeader::size(to_usize(filters)?, widths))?;
+    }
+    let header = FractalHeapHeader::read(&mut Cursor::new(&bytes, widths))?;
+    let pipeline = match &header.filters {
+        Some(filters) => Some(FilterPipeline::read(&mut Cursor::new(&filters.pipeline, widths))?),
+        None => None,
+    };
+    Ok(Head { shape: HeapShape::new(&header)?, header, pipeline })
 }
 
 /// An object in its heap ID.

@@ -1,5 +1,4 @@
 //! [`Header`]: an object's messages, gathered from its chunks.
-#![allow(dead_code, reason = "the handles that write will use it")]
 
 pub(crate) mod edit;
 

@@ -1,5 +1,10 @@
 //! The links of a group: in its header, in a heap, or in a symbol table.
 
+mod write;
+
+#[allow(unused_imports, reason = "the handles that write will use it")]
+pub(crate) use crate::object::links::write::{insert, release, remove, rename};
+
 use crate::error::{Error, Place, Result};
 use crate::format::btree_v2::LinkName;
 use crate::format::bytes::{Address, Cursor, Wire};
@@ -34,7 +39,7 @@ pub(crate) fn list(objects: &Objects, header: &Header) -> Result<Vec<LinkMessage
     for message in header.all(kind::LINK) {
         found.push(decode(objects, &message.body)?);
     }
-    if let Some((heap, by_name)) = dense_of(objects, header)? {
+    if let Some((heap, by_name)) = dense_in(objects, header)? {
         let heap = FractalHeap::open(metadata, heap).at(|| "links in a heap")?;
         for record in btree::records::<LinkName>(metadata, by_name).at(|| "links in a heap")? {
             found.push(decode(objects, &heap.get(metadata, &record.id).at(|| "links in a heap")?)?);
@@ -47,6 +52,10 @@ pub(crate) fn list(objects: &Objects, header: &Header) -> Result<Vec<LinkMessage
 pub(crate) fn find(objects: &Objects, header: &Header, name: &[u8]) -> Result<Option<LinkMessage>> {
     let metadata = &objects.metadata;
     if let Some((btree, heap)) = table_of(objects, header)? {
+        // While names are added, the whole heap is never the same for long.
+        if metadata.is_writable() {
+            return symbol_table::write::find(metadata, (btree, heap), name).at(|| "symbol table");
+        }
         let entry = symbol_table::find(metadata, btree, heap, name).at(|| "symbol table")?;
         let names = LocalHeap::open(metadata, heap).at(|| "symbol table")?;
         return entry.map(|entry| from_entry(&names, name, &entry)).transpose();
@@ -57,7 +66,7 @@ pub(crate) fn find(objects: &Objects, header: &Header, name: &[u8]) -> Result<Op
             return Ok(Some(link));
         }
     }
-    let Some((heap, by_name)) = dense_of(objects, header)? else { return Ok(None) };
+    let Some((heap, by_name)) = dense_in(objects, header)? else { return Ok(None) };
     let heap = FractalHeap::open(metadata, heap).at(|| "links in a heap")?;
     let mut found = None;
     btree::find_named::<LinkName>(metadata, by_name, name, &mut |record| {
@@ -81,15 +90,19 @@ fn table_of(objects: &Objects, header: &Header) -> Result<Option<(Address, Addre
 }
 
 /// Heap and name index of links that outgrew the header, when there are any.
-fn dense_of(objects: &Objects, header: &Header) -> Result<Option<(Address, Address)>> {
-    let info = objects.decoded(header, kind::LINK_INFO, LinkInfo::read).at(|| "link info message")?;
-    match info.map(|info| (info.heap, info.by_name)) {
-        Some((Some(heap), Some(by_name))) => Ok(Some((heap, by_name))),
-        Some((Some(heap), None)) => {
+fn dense_of(info: &LinkInfo) -> Result<Option<(Address, Address)>> {
+    match (info.heap, info.by_name) {
+        (Some(heap), Some(by_name)) => Ok(Some((heap, by_name))),
+        (Some(heap), None) => {
             Err(Error::malformed(format!("links are in the heap at {heap}, but nothing indexes them")))
         }
         _ => Ok(None),
     }
+}
+
+fn dense_in(objects: &Objects, header: &Header) -> Result<Option<(Address, Address)>> {
+    let info = objects.decoded(header, kind::LINK_INFO, LinkInfo::read).at(|| "link info message")?;
+    info.map_or(Ok(None), |info| dense_of(&info))
 }
 
 fn decode(objects: &Objects, body: &[u8]) -> Result<LinkMessage> {
@@ -109,3 +122,6 @@ fn from_entry(names: &LocalHeap, name: &[u8], entry: &SymbolEntry) -> Result<Lin
     }
     Ok(LinkMessage { name: name.to_vec(), target, order: None, utf8: false })
 }
+
+#[cfg(test)]
+mod tests;

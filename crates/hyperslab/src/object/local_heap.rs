@@ -2,10 +2,13 @@
 //!
 //! Spec: III.D "Local Heaps".
 
+pub(crate) mod write;
+
 use crate::error::{Error, Place, Result, to_usize};
 use crate::format::bytes::{Address, Cursor};
 use crate::format::local_heap::LocalHeapHeader;
 use crate::metadata::Metadata;
+use std::sync::Arc;
 
 /// The data segment of a local heap.
 #[derive(Clone, Debug)]
@@ -15,8 +18,13 @@ pub(crate) struct LocalHeap {
 
 impl LocalHeap {
     /// The heap whose header is at `address`.
-    pub(crate) fn open(md: &Metadata, address: Address) -> Result<Self> {
-        Self::load(md, address).at(|| format!("local heap at {address}"))
+    pub(crate) fn open(md: &Metadata, address: Address) -> Result<Arc<Self>> {
+        let heap = md.decoded(address, || {
+            let heap = Self::load(md, address)?;
+            let weight = heap.bytes.len();
+            Ok((heap, weight))
+        });
+        heap.at(|| format!("local heap at {address}"))
     }
 
     fn load(md: &Metadata, address: Address) -> Result<Self> {

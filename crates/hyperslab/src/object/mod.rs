@@ -1,7 +1,10 @@
 //! What objects are: headers, links, attributes, and the heaps and trees that hold them.
+#![allow(dead_code, reason = "the handles that write will use it")]
 
 pub(crate) mod attributes;
 pub(crate) mod btree;
+pub(crate) mod delete;
+mod dense;
 pub(crate) mod fractal_heap;
 pub(crate) mod global_heap;
 pub(crate) mod group;
@@ -20,6 +23,7 @@ use crate::format::message::other::{Shared, SharedIndex, SharedTable, read_share
 use crate::format::object_header::{RawMessage, kind};
 use crate::metadata::Metadata;
 use crate::object::fractal_heap::FractalHeap;
+use crate::object::fractal_heap::space::HeapSpaces;
 use crate::object::global_heap::GlobalHeap;
 use crate::object::header::Header;
 use std::borrow::Cow;
@@ -29,6 +33,8 @@ use std::borrow::Cow;
 pub(crate) struct Objects {
     pub(crate) metadata: Metadata,
     pub(crate) global_heap: GlobalHeap,
+    /// Where the heaps have room that are written.
+    heaps: HeapSpaces,
     /// Where messages are that several headers share.
     shared: Vec<SharedIndex>,
 }
@@ -36,7 +42,12 @@ pub(crate) struct Objects {
 impl Objects {
     /// `extension` is the header in which a superblock goes on.
     pub(crate) fn open(metadata: Metadata, extension: Option<Address>) -> Result<Self> {
-        let mut objects = Self { metadata, global_heap: GlobalHeap::new(), shared: Vec::new() };
+        let mut objects = Self {
+            metadata,
+            global_heap: GlobalHeap::new(),
+            heaps: HeapSpaces::default(),
+            shared: Vec::new(),
+        };
         if let Some(address) = extension {
             let header = Header::load(&objects.metadata, address).at(|| "superblock extension")?;
             objects.shared =

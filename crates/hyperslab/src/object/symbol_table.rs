@@ -2,6 +2,8 @@
 //!
 //! Spec: III.B "Group Symbol Table Nodes".
 
+pub(crate) mod write;
+
 use crate::error::{Place, Result};
 use crate::format::btree_v1::{BTreeV1Node, TreeKind};
 use crate::format::bytes::{Address, Cursor, little_endian};

@@ -84,17 +84,14 @@ impl Wire for AttributeMessage {
 }
 
 /// Where an object keeps attributes that outgrew its header.
-///
-/// Spec: IV.A.2.v "The Attribute Info Message".
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct AttributeInfo {
-    /// Bit 0: creation order is tracked, bit 1: and indexed.
-    pub(crate) flags: u8,
-    /// The next attribute's creation order, when it is tracked.
-    pub(crate) next_order: u16,
+    /// One past the highest creation order given out, where it is tracked.
+    pub(crate) next_order: Option<u16>,
     pub(crate) heap: Option<Address>,
     pub(crate) by_name: Option<Address>,
-    /// When creation order is indexed.
+    /// Whether there is an index by creation order.
+    pub(crate) order_indexed: bool,
     pub(crate) by_order: Option<Address>,
 }
 
@@ -107,20 +104,21 @@ impl Wire for AttributeInfo {
                 "attribute info flags are {flags:#x}, expected bits 0 and 1 only"
             )));
         }
-        let next_order = if flags & 1 != 0 { cursor.u16()? } else { 0 };
+        let next_order = if flags & 1 != 0 { Some(cursor.u16()?) } else { None };
         let (heap, by_name) = (cursor.address()?, cursor.address()?);
-        let by_order = if flags & 2 != 0 { cursor.address()? } else { None };
-        Ok(Self { flags, next_order, heap, by_name, by_order })
+        let order_indexed = flags & 2 != 0;
+        let by_order = if order_indexed { cursor.address()? } else { None };
+        Ok(Self { next_order, heap, by_name, order_indexed, by_order })
     }
 
     fn write(&self, sink: &mut Sink) -> Result<()> {
-        sink.put(&[0, self.flags]);
-        if self.flags & 1 != 0 {
-            sink.u16(self.next_order);
+        sink.put(&[0, u8::from(self.next_order.is_some()) | u8::from(self.order_indexed).wrapping_shl(1)]);
+        if let Some(order) = self.next_order {
+            sink.u16(order);
         }
         sink.address(self.heap)?;
         sink.address(self.by_name)?;
-        if self.flags & 2 != 0 { sink.address(self.by_order) } else { Ok(()) }
+        if self.order_indexed { sink.address(self.by_order) } else { Ok(()) }
     }
 }
 
@@ -151,8 +149,8 @@ mod tests {
         #[test]
         fn attribute_info_is_written_and_read_back(flags in 0..4_u8, order: u16, heap: Option<u16>) {
             let info = AttributeInfo {
-                flags,
-                next_order: if flags & 1 != 0 { order } else { 0 },
+                next_order: (flags & 1 != 0).then_some(order),
+                order_indexed: flags & 2 != 0,
                 heap: heap.map(|at| Address(u64::from(at))),
                 by_name: Some(Address(5)),
                 by_order: (flags & 2 != 0).then_some(Address(6)),
