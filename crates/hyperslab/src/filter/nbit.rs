@@ -1,7 +1,7 @@
 //! N-bit (5): only the significant bits of each number, packed without gaps.
 
 use crate::error::{Error, Result, to_usize};
-use crate::filter::bits::Bits;
+use crate::filter::bits::{BitSink, Bits};
 use crate::filter::pipeline::{Filter, copy, too_long};
 
 const ATOMIC: u32 = 1;
@@ -127,7 +127,54 @@ impl Shape {
     }
 }
 
+impl Shape {
+    fn encode(&self, element: &[u8], bits: &mut BitSink) {
+        match &self.kind {
+            Kind::Atomic(atomic) => atomic.encode(element, bits),
+            Kind::Array(base) => element.chunks_exact(base.size).for_each(|one| base.encode(one, bits)),
+            Kind::Compound(members) => members.iter().for_each(|(offset, member)| {
+                let end = offset.saturating_add(member.size);
+                member.encode(element.get(*offset..end).unwrap_or_default(), bits);
+            }),
+            Kind::Whole => element.iter().for_each(|byte| bits.put(u64::from(*byte), 8)),
+        }
+    }
+}
+
 impl Atomic {
+    /// The bytes of a number from the most significant on, of each only the bits that count.
+    fn encode(&self, element: &[u8], bits: &mut BitSink) {
+        if element.len() <= 8 {
+            let append = |value: u64, byte: &u8| (value << 8) | u64::from(*byte);
+            let value = if self.big_endian {
+                element.iter().fold(0, append)
+            } else {
+                element.iter().rev().fold(0, append)
+            };
+            let precision = u32::try_from(self.precision).unwrap_or(0);
+            let offset = u32::try_from(self.offset).unwrap_or(u32::MAX);
+            return bits.put(value.checked_shr(offset).unwrap_or(0), precision);
+        }
+        for (position, from, count) in self.bytes(element.len()) {
+            let byte = element.get(position).copied().unwrap_or(0);
+            bits.put(u64::from(byte >> from), count);
+        }
+    }
+
+    /// Bytes that hold significant bits, the most significant first: position, lowest bit, number of bits.
+    fn bytes(&self, size: usize) -> impl Iterator<Item = (usize, u32, u32)> {
+        let Self { big_endian, offset, precision } = *self;
+        let end = precision.saturating_add(offset);
+        (offset / 8..end.div_ceil(8)).rev().map(move |byte| {
+            let lowest = offset.max(byte.saturating_mul(8));
+            let highest = end.min(byte.saturating_add(1).saturating_mul(8));
+            let count = u32::try_from(highest.abs_diff(lowest)).unwrap_or(0);
+            let from = u32::try_from(lowest % 8).unwrap_or(0);
+            let position = if big_endian { size.saturating_sub(1).saturating_sub(byte) } else { byte };
+            (position, from, count)
+        })
+    }
+
     /// Reads one number and puts it at its offset, the other bits being zero.
     fn decode(&self, bits: &mut Bits<'_>, out: &mut [u8]) -> Result<()> {
         if out.len() <= 8 {
@@ -149,15 +196,8 @@ impl Atomic {
     /// A number of more than eight bytes, byte by byte from the most significant.
     fn decode_wide(&self, bits: &mut Bits<'_>, out: &mut [u8]) -> Result<()> {
         out.fill(0);
-        let end = self.precision.saturating_add(self.offset);
-        let last = out.len().saturating_sub(1);
-        for byte in (self.offset / 8..end.div_ceil(8)).rev() {
-            let lowest = self.offset.max(byte.saturating_mul(8));
-            let highest = end.min(byte.saturating_add(1).saturating_mul(8));
-            let count = u32::try_from(highest.abs_diff(lowest)).unwrap_or(0);
-            let shift = u32::try_from(lowest % 8).unwrap_or(0);
-            let value = low_byte(bits.take(count)? << shift);
-            let position = if self.big_endian { last.saturating_sub(byte) } else { byte };
+        for (position, from, count) in self.bytes(out.len()) {
+            let value = low_byte(bits.take(count)? << from);
             if let Some(to) = out.get_mut(position) {
                 *to = value;
             }
@@ -187,4 +227,21 @@ pub(super) fn decode(filter: &Filter, input: &[u8], out: &mut [u8]) -> Result<us
     let mut bits = Bits::new(input);
     out.chunks_exact_mut(shape.size).try_for_each(|element| shape.decode(&mut bits, element))?;
     Ok(size)
+}
+
+/// The stored form of a chunk; as libhdf5 does, a byte longer than it need be when its bits fill the last byte.
+pub(super) fn encode(filter: &Filter, raw: &[u8]) -> Result<Vec<u8>> {
+    if filter.parameter(1)? != 0 {
+        return Ok(raw.to_vec());
+    }
+    let count = to_usize(u64::from(filter.parameter(2)?))?;
+    let shape = Parameters(filter.client.get(3..).unwrap_or_default().iter()).shape(0)?;
+    if count.checked_mul(shape.size) != Some(raw.len()) {
+        let (size, length) = (shape.size, raw.len());
+        return Err(Error::usage(format!("{length} bytes are not {count} elements of {size} bytes")));
+    }
+    let mut bits = BitSink::after(Vec::new(), raw.len());
+    raw.chunks_exact(shape.size).for_each(|element| shape.encode(element, &mut bits));
+    bits.put(0, 1);
+    Ok(bits.finish())
 }

@@ -2,7 +2,8 @@
 
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::filter::{
-    bitshuffle, blosc, bzip2, deflate, fletcher32, lz4, lzf, names, nbit, scale_offset, shuffle, szip, zstd,
+    bitshuffle, blosc, bzip2, deflate, fletcher32, lz4, lzf, names, nbit, scale_offset, shuffle, szip,
+    szip_encode, zstd,
 };
 
 /// The filters of a dataset, in the order they are applied when writing.
@@ -173,11 +174,25 @@ impl Filter {
             names::DEFLATE => deflate::encode(self, raw),
             names::SHUFFLE => shuffle::encode(self, raw),
             names::FLETCHER32 => Ok(fletcher32::encode(raw)),
+            names::SZIP => self.worth(szip_encode::encode(self, raw)?, raw),
+            names::NBIT => nbit::encode(self, raw),
+            names::SCALE_OFFSET => scale_offset::encode(self, raw),
+            names::LZF => self.worth(lzf::encode(raw), raw),
             names::LZ4 => lz4::encode(self, raw),
             names::BITSHUFFLE => bitshuffle::encode(self, raw),
             names::ZSTD => zstd::encode(self, raw),
             _ => Err(Error::unsupported("it has no encoder here")),
         }
+    }
+}
+
+impl Filter {
+    /// What was encoded, unless the filter may be left out and makes the chunk no smaller.
+    fn worth(&self, encoded: Vec<u8>, raw: &[u8]) -> Result<Vec<u8>> {
+        if self.optional && encoded.len() >= raw.len() {
+            return Err(Error::unsupported("it does not make the chunk smaller"));
+        }
+        Ok(encoded)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Scale-offset (6): differences from the smallest value, in as few bits as the largest one needs.
 
 use crate::error::{Error, Result, to_usize};
-use crate::filter::bits::Bits;
+use crate::filter::bits::{BitSink, Bits};
 use crate::filter::pipeline::{Filter, copy, too_long};
 
 /// Bytes before the packed values: bits per value, size of the smallest value, the value, padding.
@@ -15,6 +15,7 @@ struct Parameters {
     size: usize,
     scaling: Scaling,
     big_endian: bool,
+    signed: bool,
     /// The fill value's bits, when there is one; the largest packed value stands for it.
     fill: Option<u64>,
 }
@@ -54,7 +55,8 @@ impl Parameters {
             ),
         };
         let count = to_usize(u64::from(filter.parameter(2)?))?;
-        Ok(Self { count, size, scaling, big_endian: filter.parameter(6)? == 1, fill })
+        let (signed, big_endian) = (filter.parameter(5)? == 1, filter.parameter(6)? == 1);
+        Ok(Self { count, size, scaling, big_endian, signed, fill })
     }
 
     fn width(&self) -> u32 {
@@ -174,3 +176,165 @@ impl Parameters {
         Ok(())
     }
 }
+
+/// What becomes of the elements of a chunk.
+struct Packed {
+    /// Bits per value.
+    width: u32,
+    /// The smallest element's bits.
+    smallest: u64,
+    /// Values to be packed; none when the elements are stored whole.
+    values: Option<Vec<u64>>,
+}
+
+/// The stored form of a chunk, the same as libhdf5 gives.
+pub(super) fn encode(filter: &Filter, raw: &[u8]) -> Result<Vec<u8>> {
+    let parameters = Parameters::of(filter)?;
+    let full = parameters.width();
+    if let Scaling::Integer { bits } = parameters.scaling {
+        if bits > full {
+            return Err(Error::usage(format!("{bits} bits per value, elements have {full}")));
+        }
+        if bits == full {
+            return Ok(raw.to_vec());
+        }
+    }
+    let (count, size) = (parameters.count, parameters.size);
+    if count.checked_mul(size) != Some(raw.len()) {
+        return Err(Error::usage(format!("{} bytes are not {count} elements of {size} bytes", raw.len())));
+    }
+    let packed = match parameters.scaling {
+        Scaling::Integer { bits } => parameters.pack_integers(&parameters.load(raw), bits),
+        Scaling::Decimal { exponent } => parameters.pack_floats(&parameters.load(raw), exponent),
+    };
+    let mut stored = packed.width.to_le_bytes().to_vec();
+    stored.push(8);
+    stored.extend_from_slice(&packed.smallest.to_le_bytes());
+    stored.resize(HEADER, 0);
+    let Some(values) = packed.values else {
+        stored.extend_from_slice(raw);
+        if parameters.big_endian {
+            stored.get_mut(HEADER..).unwrap_or_default().chunks_exact_mut(size).for_each(<[u8]>::reverse);
+        }
+        return Ok(stored);
+    };
+    let mut bits = BitSink::after(stored, raw.len());
+    for value in &values {
+        bits.put(*value, packed.width);
+    }
+    // A byte more than needed when the bits fill the last one, as libhdf5 does.
+    bits.put(0, 1);
+    Ok(bits.finish())
+}
+
+impl Parameters {
+    /// The bits of each element.
+    fn load(&self, raw: &[u8]) -> Vec<u64> {
+        let append = |value: u64, byte: &u8| (value << 8) | u64::from(*byte);
+        let elements = raw.chunks_exact(self.size);
+        if self.big_endian {
+            elements.map(|element| element.iter().fold(0, append)).collect()
+        } else {
+            elements.map(|element| element.iter().rev().fold(0, append)).collect()
+        }
+    }
+
+    /// Differences from the smallest; `bits` of each, 0 for as many as the largest needs.
+    fn pack_integers(&self, elements: &[u64], bits: u32) -> Packed {
+        let full = self.width();
+        let mask = stands_for_fill(full);
+        // Flipping the sign puts signed numbers in the order of unsigned ones.
+        let sign = if self.signed { 1 << (full - 1) } else { 0 };
+        let filler = self.fill.map(|fill| fill & mask);
+        let kept =
+            || elements.iter().filter(|element| Some(**element) != filler).map(|element| element ^ sign);
+        let (lowest, highest) = (kept().min().unwrap_or(sign), kept().max().unwrap_or(sign));
+        let range = highest - lowest;
+        if bits == 0 && range > mask - 2 {
+            return Packed { width: full, smallest: 0, values: None };
+        }
+        let smallest = lowest ^ sign;
+        let width = if bits == 0 { bits_for(range + 1 + u64::from(filler.is_some())) } else { bits };
+        let negative = smallest & sign != 0;
+        let extended = if negative { smallest | !mask } else { smallest };
+        if width >= full {
+            return Packed { width: full, smallest: extended, values: None };
+        }
+        let value = |element: &u64| match filler {
+            Some(filler) if *element == filler => stands_for_fill(width),
+            _ => element.wrapping_sub(smallest) & mask,
+        };
+        Packed { width, smallest: extended, values: Some(elements.iter().map(value).collect()) }
+    }
+
+    fn pack_floats(&self, elements: &[u64], exponent: i32) -> Packed {
+        if self.size == 4 {
+            let floats: Vec<f32> = elements.iter().map(|bits| f32::from_bits(low_half(*bits))).collect();
+            let fill = self.fill.map(|fill| f32::from_bits(low_half(fill)));
+            return pack_singles(&floats, fill, exponent);
+        }
+        let floats: Vec<f64> = elements.iter().map(|bits| f64::from_bits(*bits)).collect();
+        pack_doubles(&floats, self.fill.map(f64::from_bits), exponent)
+    }
+}
+
+/// Bits that hold the numbers below `count`.
+fn bits_for(count: u64) -> u32 {
+    u64::BITS - count.saturating_sub(1).leading_zeros()
+}
+
+macro_rules! pack_floats {
+    ($name:ident, $float:ident) => {
+        /// Differences from the smallest in units of `10^-exponent`, computed as libhdf5 does; where it would lose
+        /// what is not finite, the elements are stored whole.
+        #[allow(
+            clippy::cast_precision_loss,
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            clippy::cast_lossless,
+            reason = "libhdf5 computes in the element's own precision, and packs only the low bits"
+        )]
+        fn $name(elements: &[$float], fill: Option<$float>, exponent: i32) -> Packed {
+            // 24 bits of mantissa in 32, 53 in 64.
+            let full = $float::MANTISSA_DIGITS.next_power_of_two();
+            let whole = |smallest: $float| Packed {
+                width: full,
+                smallest: u64::from(smallest.to_bits()),
+                values: None,
+            };
+            let ten: $float = 10.0;
+            let (scale, unit) = (ten.powf(exponent as $float), ten.powf(-exponent as $float));
+            let wide_unit = 10_f64.powf(-f64::from(exponent));
+            let wide_fill =
+                |element: $float| fill.is_some_and(|fill| f64::from((element - fill).abs()) < wide_unit);
+            let is_fill = |element: $float| fill.is_some_and(|fill| (element - fill).abs() < unit);
+            if elements.iter().any(|element| !element.is_finite()) {
+                return whole(0.0);
+            }
+            let kept = || elements.iter().copied().filter(|element| !wide_fill(*element));
+            let smallest =
+                kept().reduce(|least, next| if next < least { next } else { least }).unwrap_or(0.0);
+            let largest = kept().reduce(|most, next| if next > most { next } else { most }).unwrap_or(0.0);
+            let spread = (largest * scale - smallest * scale).round();
+            let most = (2.0 as $float).powf((full - 1) as $float);
+            if spread.is_nan() || spread > most {
+                return whole(0.0);
+            }
+            let width = bits_for(spread as u64 + 1 + u64::from(fill.is_some()));
+            if width >= full {
+                return whole(smallest);
+            }
+            let value = |element: &$float| {
+                if is_fill(*element) {
+                    stands_for_fill(width)
+                } else {
+                    ((element * scale - smallest * scale).round() as i64).cast_unsigned()
+                }
+            };
+            let values = Some(elements.iter().map(value).collect());
+            Packed { width, smallest: u64::from(smallest.to_bits()), values }
+        }
+    };
+}
+pack_floats!(pack_singles, f32);
+pack_floats!(pack_doubles, f64);

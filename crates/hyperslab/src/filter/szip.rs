@@ -14,33 +14,33 @@ const NEAREST_NEIGHBOUR: u32 = 32;
 const LARGEST_BLOCK: usize = 256;
 const LONGEST_LINE: usize = 1 << 16;
 /// A zero-block code of this value reaches to the end of its segment.
-const REST_OF_SEGMENT: usize = 5;
+pub(super) const REST_OF_SEGMENT: usize = 5;
 /// Blocks in a segment.
-const SEGMENT: usize = 64;
+pub(super) const SEGMENT: usize = 64;
 /// The largest code of the second extension option.
-const LARGEST_PAIR: u32 = 90;
+pub(super) const LARGEST_PAIR: u32 = 90;
 
 /// How samples are coded.
 #[derive(Clone, Copy, Debug)]
-struct Coding {
+pub(super) struct Coding {
     /// Bits of a sample, 1 to 32.
-    bits: u32,
+    pub(super) bits: u32,
     /// Bytes of a sample in the decoded chunk: 1, 2 or 4.
-    bytes: usize,
-    big_endian: bool,
+    pub(super) bytes: usize,
+    pub(super) big_endian: bool,
     /// Samples are differences from their predecessor.
-    predicted: bool,
+    pub(super) predicted: bool,
     /// Samples in a block.
-    block: usize,
+    pub(super) block: usize,
     /// Samples in a scanline, without its padding.
-    line: usize,
+    pub(super) line: usize,
     /// Bits of a block's option.
-    option_bits: u32,
+    pub(super) option_bits: u32,
 }
 
 impl Coding {
     /// From mask, samples per block, bits per element, elements per scanline; and the number of byte planes.
-    fn of(filter: &Filter) -> Result<(Self, usize)> {
+    pub(super) fn of(filter: &Filter) -> Result<(Self, usize)> {
         let mask = filter.parameter(0)?;
         let block = to_usize(u64::from(filter.parameter(1)?))?;
         let width = filter.parameter(2)?;
@@ -66,6 +66,11 @@ impl Coding {
         };
         let (big_endian, predicted) = (mask & MSB != 0, mask & NEAREST_NEIGHBOUR != 0);
         Ok((Self { bits, bytes, big_endian, predicted, block, line, option_bits }, planes))
+    }
+
+    /// The largest sample.
+    pub(super) fn largest(&self) -> u32 {
+        u32::MAX.checked_shr(u32::BITS.saturating_sub(self.bits)).unwrap_or(0)
     }
 
     /// Decodes scanline after scanline until `out` is full.
@@ -141,7 +146,7 @@ impl Coding {
 
     /// Turns mapped differences into samples; the first sample is given as it is.
     fn undo_prediction(&self, samples: &mut [u32]) {
-        let largest = u32::MAX.checked_shr(u32::BITS.saturating_sub(self.bits)).unwrap_or(0);
+        let largest = self.largest();
         let middle = (largest >> 1).wrapping_add(1);
         let Some((first, rest)) = samples.split_first_mut() else { return };
         let mut value = *first;

@@ -5,12 +5,12 @@ use proptest::prelude::*;
 use std::path::Path;
 
 /// A chunk of `fixtures/filters/index.txt`.
-struct Golden {
-    name: String,
+pub(super) struct Golden {
+    pub(super) name: String,
     mask: u32,
-    pipeline: FilterPipeline,
-    stored: Vec<u8>,
-    raw: Vec<u8>,
+    pub(super) pipeline: FilterPipeline,
+    pub(super) stored: Vec<u8>,
+    pub(super) raw: Vec<u8>,
 }
 
 #[expect(clippy::disallowed_methods, reason = "the test reads its fixtures")]
@@ -18,7 +18,7 @@ fn bytes_of(name: &str) -> Vec<u8> {
     std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/filters").join(name)).unwrap()
 }
 
-fn golden() -> Vec<Golden> {
+pub(super) fn golden() -> Vec<Golden> {
     let index = String::from_utf8(bytes_of("index.txt")).unwrap();
     index
         .lines()
@@ -41,7 +41,7 @@ fn filter_of(word: &str) -> Filter {
     Filter { id: parts[0].parse().unwrap(), name: None, optional: parts[1] == "1", client: client.collect() }
 }
 
-fn filter(id: u16, client: &[u32]) -> Filter {
+pub(super) fn filter(id: u16, client: &[u32]) -> Filter {
     Filter { id, name: None, optional: false, client: client.to_vec() }
 }
 
@@ -100,13 +100,13 @@ fn a_masked_filter_is_skipped() {
 
 #[test]
 fn an_optional_filter_without_encoder_is_left_out_and_masked() {
-    let mut szip = filter(names::SZIP, &[]);
-    szip.optional = true;
-    let pipeline = FilterPipeline { filters: vec![szip.clone(), filter(names::FLETCHER32, &[])] };
+    let mut bzip2 = filter(names::BZIP2, &[]);
+    bzip2.optional = true;
+    let pipeline = FilterPipeline { filters: vec![bzip2.clone(), filter(names::FLETCHER32, &[])] };
     let (stored, mask) = pipeline.encode(b"frame").unwrap();
     assert_eq!((stored.len(), mask), (9, 0b01));
-    szip.optional = false;
-    assert!(FilterPipeline { filters: vec![szip] }.encode(b"frame").is_err());
+    bzip2.optional = false;
+    assert!(FilterPipeline { filters: vec![bzip2] }.encode(b"frame").is_err());
 }
 
 #[test]
