@@ -74,7 +74,9 @@ impl NewFile {
     }
 
     fn make(path: &Path, replace: bool) -> Result<Self> {
-        let storage = FileStorage::create(path, replace)
+        let emptied = |storage: FileStorage| storage.set_len(0).map(|()| storage);
+        let storage = FileStorage::create(path, !replace)
+            .and_then(emptied)
             .map_err(|error| Error::io("cannot create the file", error))
             .at(|| path.display().to_string())?;
         let storage: Arc<dyn WriteAt> = Arc::new(storage);

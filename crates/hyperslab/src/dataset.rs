@@ -14,13 +14,13 @@ use crate::location::Location;
 use crate::object::Objects;
 use crate::object::header::Header;
 use crate::read::{self, Target};
-use crate::sources::{Chain, FileSources};
+use crate::sources::{self, Asked};
 use crate::space::{Extent, Selection, product};
 use crate::stored;
-use crate::vds::extent::resolve;
+use crate::vds::access::DatasetAccess;
 use crate::vds::layout::VirtualLayout;
 use ndarray::{ArrayD, IxDyn};
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use std::ops::Deref;
 use std::sync::Arc;
 
@@ -43,13 +43,13 @@ pub(crate) struct DatasetState {
 pub(crate) enum Elements {
     /// In this file, or in raw files beside it.
     Stored(stored::Stored),
-    /// In other datasets, at the size they had when this one was opened.
+    /// In other datasets.
     Virtual(Arc<VirtualLayout>),
 }
 
 impl DatasetState {
-    /// `chain` has the virtual datasets this one is a source of.
-    pub(crate) fn open(file: &Arc<FileState>, header: &Header, chain: Option<&Chain<'_>>) -> Result<Self> {
+    /// As stored: a virtual dataset at the size it was last said to have.
+    pub(crate) fn open(file: &Arc<FileState>, header: &Header) -> Result<Self> {
         let objects = &file.objects;
         let extent = objects
             .decoded(header, kind::DATASPACE, Extent::read)
@@ -72,7 +72,7 @@ impl DatasetState {
         let elements = match layout {
             DataLayout::Virtual { collection, index } => {
                 let heap = collection.map(|at| (at, index));
-                Elements::Virtual(virtual_layout(file, header.address, heap, &extent, chain)?)
+                Elements::Virtual(virtual_layout(file, header.address, heap, &extent)?)
             }
             layout => {
                 let shape = stored::Shape {
@@ -83,11 +83,20 @@ impl DatasetState {
                 Elements::Stored(stored::Stored::open(file, layout, external, &shape)?)
             }
         };
-        let extent = match &elements {
-            Elements::Virtual(layout) => layout.extent().clone(),
-            Elements::Stored(_) => extent,
-        };
         Ok(Self { address: header.address, extent, datatype, pipeline, elements, fill: one, fill_value })
+    }
+
+    /// The same virtual dataset at the size of `layout`.
+    pub(crate) fn with_layout(&self, layout: Arc<VirtualLayout>) -> Self {
+        Self {
+            address: self.address,
+            extent: layout.extent().clone(),
+            datatype: self.datatype.clone(),
+            pipeline: FilterPipeline::default(),
+            elements: Elements::Virtual(layout),
+            fill: self.fill.clone(),
+            fill_value: self.fill_value.clone(),
+        }
     }
 
     /// Whether the extent depends on other datasets.
@@ -96,27 +105,18 @@ impl DatasetState {
     }
 }
 
-/// The mappings a global heap object lists, at the size their sources give them.
+/// The mappings a global heap object lists, at the stored size.
 fn virtual_layout(
     file: &Arc<FileState>,
     header: Address,
     heap: Option<(Address, u32)>,
     extent: &Extent,
-    chain: Option<&Chain<'_>>,
 ) -> Result<Arc<VirtualLayout>> {
     let Some((address, index)) = heap else { return Ok(Arc::new(VirtualLayout::of(extent.clone()))) };
-    let stored = file.virtual_layout(header, || {
+    file.virtual_layout(header, || {
         let block = file.objects.global_heap.get(file.metadata(), address, index)?;
         VirtualLayout::decode(&block, file.metadata().widths(), extent).at(|| "virtual dataset block")
-    })?;
-    if !stored.is_unlimited() {
-        return Ok(stored);
-    }
-    let chain = Chain::enter(file, header, chain)?;
-    match resolve(&stored, &FileSources { file, chain: Some(&chain) })? {
-        Some(resolved) => Ok(Arc::new(stored.resolved(resolved))),
-        None => Ok(stored),
-    }
+    })
 }
 
 fn fill_value(objects: &Objects, header: &Header) -> Result<FillValue> {
@@ -169,6 +169,15 @@ pub struct Dataset {
     /// What it was when it was opened; of this only what never changes is used.
     opened: Arc<DatasetState>,
     pub(crate) cell: Arc<DatasetCell>,
+    follower: Arc<Follower>,
+}
+
+/// What a handle and its clones know of the sources of a virtual dataset.
+#[derive(Debug, Default)]
+struct Follower {
+    access: DatasetAccess,
+    /// The dataset as stored, and at the size its sources gave it.
+    followed: Mutex<Option<(Arc<DatasetState>, Arc<DatasetState>)>>,
 }
 
 impl Deref for Dataset {
@@ -181,11 +190,58 @@ impl Deref for Dataset {
 
 impl Dataset {
     pub(crate) fn new(location: Location, cell: Arc<DatasetCell>) -> Self {
-        Self { location, opened: cell.state(), cell }
+        Self { location, opened: cell.state(), cell, follower: Arc::default() }
     }
 
+    /// Another handle on the same dataset, which finds and follows its sources in its own way.
+    #[must_use]
+    pub fn with_access(&self, access: DatasetAccess) -> Self {
+        let follower = Arc::new(Follower { access, followed: Mutex::default() });
+        Self {
+            location: self.location.clone(),
+            opened: Arc::clone(&self.opened),
+            cell: Arc::clone(&self.cell),
+            follower,
+        }
+    }
+
+    /// How this handle finds and follows the sources of a virtual dataset.
+    #[must_use]
+    pub fn access(&self) -> &DatasetAccess {
+        &self.follower.access
+    }
+
+    /// The state now; as stored when sources that decide its size cannot be read.
     pub(crate) fn state(&self) -> Arc<DatasetState> {
-        self.cell.state()
+        self.followed().unwrap_or_else(|_| self.cell.state())
+    }
+
+    /// The state now, at the size its sources had when this handle first asked them.
+    pub(crate) fn followed(&self) -> Result<Arc<DatasetState>> {
+        let stored = self.cell.state();
+        if !stored.follows_sources() {
+            return Ok(stored);
+        }
+        let mut followed = self.follower.followed.lock();
+        if let Some((from, state)) = &*followed
+            && Arc::ptr_eq(from, &stored)
+        {
+            return Ok(Arc::clone(state));
+        }
+        let state = sources::follow(&self.file, &stored, Asked::By(self.access()))?;
+        *followed = Some((stored, Arc::clone(&state)));
+        Ok(state)
+    }
+
+    /// Looks at the sources of a virtual dataset again, and so at its size; nested ones from the innermost on.
+    ///
+    /// Nothing is written. Any other dataset needs no refreshing: a handle sees what its file has.
+    ///
+    /// # Errors
+    /// When a source that decides the size exists but cannot be read.
+    pub fn refresh(&self) -> Result<()> {
+        *self.follower.followed.lock() = None;
+        self.followed().map(|_| ()).at(|| self.place())
     }
 
     /// How large the dataset is, and how large it may become.

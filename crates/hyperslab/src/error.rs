@@ -72,6 +72,10 @@ impl Error {
         Self::new(ErrorKind::Usage, message)
     }
 
+    pub(crate) fn torn(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Torn, message)
+    }
+
     pub(crate) fn limit(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Limit, message)
     }

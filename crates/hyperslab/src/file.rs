@@ -6,6 +6,7 @@ use crate::file_state::FileState;
 use crate::group::{Group, Object};
 use crate::open_options::OpenOptions;
 use crate::storage::memory::MemoryStorage;
+use crate::vds::access::DatasetAccess;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -155,6 +156,14 @@ impl File {
     /// As [`object`](Self::object), and `Usage` when the path leads to something else.
     pub fn dataset(&self, path: impl AsRef<[u8]>) -> Result<Dataset> {
         self.root()?.dataset(path)
+    }
+
+    /// The dataset at a path; a virtual one finds and follows its sources as `access` says.
+    ///
+    /// # Errors
+    /// As [`dataset`](Self::dataset).
+    pub fn dataset_with(&self, path: impl AsRef<[u8]>, access: &DatasetAccess) -> Result<Dataset> {
+        self.root()?.dataset_with(path, access)
     }
 
     /// The group at a path.

@@ -145,6 +145,12 @@ impl FileState {
         &self.objects.metadata
     }
 
+    /// Whether both are open on the same file.
+    pub(crate) fn is_same(self: &Arc<Self>, other: &Arc<Self>) -> bool {
+        let identity = |file: &Self| file.stamp.map(|stamp| stamp.identity());
+        Arc::ptr_eq(self, other) || identity(self).is_some_and(|known| Some(known) == identity(other))
+    }
+
     pub(crate) fn is_writable(&self) -> bool {
         self.writer.is_some()
     }
@@ -288,6 +294,10 @@ impl FileState {
         key: Address,
         decode: impl FnOnce() -> Result<VirtualLayout>,
     ) -> Result<Arc<VirtualLayout>> {
+        if self.is_writable() {
+            // Here another dataset may come to the same place; its open handles share what is decoded.
+            return decode().map(Arc::new);
+        }
         if let Some(layout) = self.layouts.lock().get(&key) {
             return Ok(Arc::clone(layout));
         }

@@ -11,6 +11,8 @@ use crate::format::object_header::kind;
 use crate::location::{Location, place};
 use crate::object::header::Header;
 use crate::object::links;
+use crate::source_policy::Search;
+use crate::vds::access::DatasetAccess;
 use std::borrow::Cow;
 use std::ops::Deref;
 use std::path::PathBuf;
@@ -92,7 +94,7 @@ impl Object {
         let header = Header::open(file.metadata(), address)?;
         let location = Location::new(file, address, path);
         if header.first(kind::DATASPACE).is_some() && header.first(kind::DATATYPE).is_some() {
-            let cell = file.dataset_cell(address, || DatasetState::open(file, &header, None))?;
+            let cell = file.dataset_cell(address, || DatasetState::open(file, &header))?;
             return Ok(Self::Dataset(Dataset::new(location, cell)));
         }
         if links::is_group(&header) {
@@ -223,6 +225,14 @@ impl Group {
         }
     }
 
+    /// The dataset at a path; a virtual one finds and follows its sources as `access` says.
+    ///
+    /// # Errors
+    /// As [`dataset`](Self::dataset).
+    pub fn dataset_with(&self, path: impl AsRef<[u8]>, access: &DatasetAccess) -> Result<Dataset> {
+        Ok(self.dataset(path)?.with_access(access.clone()))
+    }
+
     /// The group at a path.
     ///
     /// # Errors
@@ -341,14 +351,20 @@ fn open_external(file: &FileState, name: &[u8]) -> Result<Arc<FileState>> {
     tried.push(name.clone());
     tried.extend(file.place.resolved.as_ref().map(|directory| directory.join(&name)));
     let mut last = None;
+    let mut search = Search::under(file.options.source_policy());
     for path in tried {
+        if !search.permits(&path)? {
+            continue;
+        }
         match file.options.open(&path) {
             Ok(opened) => return Ok(opened.state),
             Err(error) if absent(&error) => last = Some(error),
             Err(error) => return Err(error),
         }
     }
-    Err(last.unwrap_or_else(|| Error::not_found("the external file has no name")))
+    search.finish()?;
+    Err(last
+        .unwrap_or_else(|| Error::not_found(format!("the external file {} does not exist", name.display()))))
 }
 
 /// Whether an open failed because there is nothing of that name.

@@ -3,34 +3,44 @@
 use crate::error::{Error, Place, Result};
 use crate::file_state::FileState;
 use crate::open_options::OpenOptions;
+use crate::source_policy::SourcePolicy;
 use crate::storage::file::{Stamp, stamp_of};
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Weak};
 
 /// Files kept open at once, far below any limit of descriptors.
 const KEPT: usize = 128;
 
+/// What a file is, and all that decides what it can open in turn.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    stamp: Stamp,
+    directory: PathBuf,
+    locking: bool,
+    sources: SourcePolicy,
+}
+
 /// Open files by what they are, whatever they are called.
 #[derive(Debug, Default)]
 struct OpenFiles {
-    files: HashMap<(Stamp, bool), (Arc<FileState>, u64)>,
+    files: HashMap<Key, (Arc<FileState>, u64)>,
     clock: u64,
 }
 
 static OPEN: LazyLock<Mutex<OpenFiles>> = LazyLock::new(Mutex::default);
 
 impl OpenFiles {
-    fn get(&mut self, key: (Stamp, bool)) -> Option<Arc<FileState>> {
+    fn get(&mut self, key: &Key) -> Option<Arc<FileState>> {
         self.clock += 1;
-        let (file, used) = self.files.get_mut(&key)?;
+        let (file, used) = self.files.get_mut(key)?;
         *used = self.clock;
         Some(Arc::clone(file))
     }
 
-    fn keep(&mut self, key: (Stamp, bool), file: &Arc<FileState>) {
+    fn keep(&mut self, key: Key, file: &Arc<FileState>) {
         if self.files.len() >= KEPT {
             let mut used: Vec<u64> = self.files.values().map(|(_, used)| *used).collect();
             used.sort_unstable();
@@ -76,12 +86,18 @@ pub(crate) fn open(path: &Path, options: &OpenOptions) -> Result<Option<Arc<File
     if let Some(file) = written(path) {
         return Ok(Some(file));
     }
-    let key = (stamp, options.is_locking());
-    if let Some(file) = OPEN.lock().get(key) {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    let key = Key {
+        stamp,
+        directory: absolute.parent().map(Path::to_path_buf).unwrap_or_default(),
+        locking: options.is_locking(),
+        sources: options.source_policy().clone(),
+    };
+    if let Some(file) = OPEN.lock().get(&key) {
         return Ok(Some(file));
     }
     let opened = options.clone().without_prefix().open(path)?.state;
-    if opened.stamp == Some(stamp) {
+    if opened.stamp == Some(stamp) && !stamp.is_fresh() {
         OPEN.lock().keep(key, &opened);
     }
     Ok(Some(opened))

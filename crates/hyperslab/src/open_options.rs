@@ -4,8 +4,10 @@ use crate::error::{Error, Place, Result};
 use crate::file::File;
 use crate::file_state::{FilePlace, FileState};
 use crate::format::bytes::Bounds;
+use crate::missing_sources::MissingSources;
 use crate::object::group::GroupOptions;
 use crate::open_files;
+use crate::source_policy::SourcePolicy;
 use crate::storage::WriteAt;
 use crate::storage::family::FamilyStorage;
 use crate::storage::file::{FileStorage, Stamp};
@@ -27,6 +29,9 @@ pub struct OpenOptions {
     unlocked: bool,
     /// Where virtual datasets look for their source files first.
     vds_prefix: Option<String>,
+    sources: SourcePolicy,
+    missing: MissingSources,
+    fill_unreadable: bool,
     pub(crate) bounds: Bounds,
     /// Bytes before the HDF5 part of a new file.
     pub(crate) user_block: u64,
@@ -65,6 +70,29 @@ impl OpenOptions {
         self
     }
 
+    /// Which other files may be opened on behalf of this one: those of virtual datasets, external links
+    /// and external raw data, and those that they name in turn.
+    #[must_use]
+    pub fn sources(mut self, policy: SourcePolicy) -> Self {
+        self.sources = policy;
+        self
+    }
+
+    /// What a read does when a source of a virtual dataset does not exist.
+    #[must_use]
+    pub fn missing_sources(mut self, missing: MissingSources) -> Self {
+        self.missing = missing;
+        self
+    }
+
+    /// Whether sources that exist, but that the operating system does not let be read, count as missing; off
+    /// by default, so that they are an error.
+    #[must_use]
+    pub fn fill_unreadable(mut self, on: bool) -> Self {
+        self.fill_unreadable = on;
+        self
+    }
+
     /// How old a program may be that reads a new file. A file that exists keeps its form.
     #[must_use]
     pub fn bounds(mut self, bounds: Bounds) -> Self {
@@ -92,6 +120,23 @@ impl OpenOptions {
 
     pub(crate) fn prefix(&self) -> Option<&str> {
         self.vds_prefix.as_deref()
+    }
+
+    pub(crate) fn source_policy(&self) -> &SourcePolicy {
+        &self.sources
+    }
+
+    pub(crate) fn missing(&self) -> &MissingSources {
+        &self.missing
+    }
+
+    pub(crate) fn fills_unreadable(&self) -> bool {
+        self.fill_unreadable
+    }
+
+    /// The options of a file at `place`: what is relative to it is absolute from now on.
+    fn settled(&self, place: &FilePlace) -> Self {
+        Self { sources: self.sources.settled(&place.directory), ..self.clone() }
     }
 
     pub(crate) fn group_options(&self) -> GroupOptions {
@@ -169,7 +214,7 @@ impl OpenOptions {
     pub fn create_in_memory(&self) -> Result<File> {
         let storage = Arc::new(MemoryStorage::default());
         let mut state = FileState::create(storage as Arc<dyn WriteAt>, self)?;
-        state.options = self.clone();
+        state.options = self.settled(&state.place);
         Ok(File { state: Arc::new(state) })
     }
 
@@ -180,7 +225,7 @@ impl OpenOptions {
     pub fn open_rw_bytes(&self, bytes: Vec<u8>) -> Result<File> {
         let storage = Arc::new(MemoryStorage::new(bytes));
         let mut state = FileState::open_writable(storage as Arc<dyn WriteAt>)?;
-        state.options = self.clone();
+        state.options = self.settled(&state.place);
         Ok(File { state: Arc::new(state) })
     }
 
@@ -202,7 +247,7 @@ impl OpenOptions {
 
     fn finish(&self, mut state: FileState, path: &Path, storage: Arc<FileStorage>) -> File {
         state.place = FilePlace::of(path);
-        state.options = self.clone();
+        state.options = self.settled(&state.place);
         let stamp = storage.stamp();
         state.stamp = Some(stamp);
         state.locked = Some(storage);
@@ -230,7 +275,7 @@ impl OpenOptions {
         };
         state.place = FilePlace::of(path);
         state.stamp = Some(stamp);
-        state.options = self.clone();
+        state.options = self.settled(&state.place);
         Ok(File { state: Arc::new(state) })
     }
 }

@@ -3,13 +3,12 @@
 use crate::dataset::{Dataset, DatasetState, Elements};
 use crate::datatype::{Conversion, Datatype, Value};
 use crate::error::{Error, Place, Result};
-use crate::file_state::FileState;
+use crate::file_state::{FileState, Reading};
 use crate::format::bytes::Address;
 use crate::layout::disjoint::Disjoint;
 use crate::layout::execute::Memory;
 use crate::layout::{self, pool};
-use crate::location::place;
-use crate::sources::{Chain, FileSources, OpenSource};
+use crate::sources::{Asked, Chain, FileSources, OpenSource};
 use crate::space::{self, Extent, Part, Selection};
 use crate::vds::gather::gather;
 use crate::vds::layout::VirtualLayout;
@@ -20,6 +19,9 @@ use std::sync::Arc;
 /// Parts that virtual datasets within virtual datasets may make of one read, beyond one for each mapping:
 /// two mappings to the same dataset, one level in another, double them with every level.
 const NESTED_ROOM: usize = 1 << 16;
+
+/// How often a read is planned again because a source changed.
+const MOST_TRIES: usize = 8;
 
 /// What one read does: steps one after the other, each of parts that may go at once.
 #[derive(Debug, Default)]
@@ -78,54 +80,64 @@ pub(crate) struct Target<'a> {
 
 /// Reads `selection` into the target.
 pub(crate) fn read(dataset: &Dataset, selection: &Selection, mut target: Target<'_>) -> Result<()> {
-    let _reading = dataset.file.reading()?;
-    let Some((plan, place_dims)) = plan(dataset, selection)? else {
-        return target.check(0);
-    };
-    target.check(space::product(place_dims.iter().copied())?)?;
-    plan.check_owner(&dataset.file)?;
-    plan.run(&place_dims, &mut target)
+    held(dataset, selection, |plan| {
+        let Some((plan, place_dims)) = plan else { return target.check(0) };
+        target.check(space::product(place_dims.iter().copied())?)?;
+        plan.check_owner(&dataset.file)?;
+        plan.run(&place_dims, &mut target)
+    })
 }
 
 /// Reads `selection` as values, wherever the bytes of variable length are.
 pub(crate) fn values(dataset: &Dataset, selection: &Selection) -> Result<Vec<Value>> {
-    let _reading = dataset.file.reading()?;
-    let datatype = dataset.datatype();
-    let Some((plan, place_dims)) = plan(dataset, selection)? else { return Ok(Vec::new()) };
-    if let Some(work) = plan.works().find(|work| work.source.state.datatype != *datatype)
-        && (datatype.has_variable_length() || datatype.has_reference())
-    {
-        let message = format!("no conversion from {} to {datatype}", work.source.state.datatype);
-        return Err(Error::unsupported(message)).at(|| work.source.place());
-    }
-    if datatype.has_reference() {
-        plan.check_owner(&dataset.file)?;
-    }
-    let count = crate::error::to_usize(space::product(place_dims.iter().copied())?)?;
-    let length = count.checked_mul(datatype.size()).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
-    let mut out = layout::fresh::zeroed::<u8>(length)?;
-    let owners = plan.owners(&place_dims, count)?;
-    plan.run(&place_dims, &mut Target { memory: datatype, out: &mut out, zeroed: true })?;
-    let files: Vec<&Arc<FileState>> = plan.works().map(|work| &work.source.file).collect();
-    let elements = out.chunks_exact(datatype.size().max(1));
-    elements
-        .enumerate()
-        .map(|(at, element)| {
-            let owner = owners.get(at).and_then(|owner| files.get(usize::try_from(*owner).ok()?));
-            Value::decode(datatype, element, &owner.unwrap_or(&&dataset.file).objects)
-        })
-        .collect()
+    held(dataset, selection, |plan| match plan {
+        Some((plan, place_dims)) => plan.values(dataset, &place_dims),
+        None => Ok(Vec::new()),
+    })
 }
 
 /// How many elements of `selection` no source has.
 pub(crate) fn uncovered(dataset: &Dataset, selection: &Selection) -> Result<u64> {
-    let _reading = dataset.file.reading()?;
     let Some((plan, place_dims)) = plan(dataset, selection)? else { return Ok(0) };
     let count = crate::error::to_usize(space::product(place_dims.iter().copied())?)?;
     let filled: Vec<bool> = plan.steps().flat_map(Step::kinds).collect();
     let is_filled =
         |owner: &&u32| usize::try_from(**owner).ok().and_then(|owner| filled.get(owner)) == Some(&true);
     Ok(plan.owners(&place_dims, count)?.iter().filter(is_filled).count() as u64)
+}
+
+/// Makes the plan of a read and runs it, while no file it reads from changes.
+///
+/// Nothing is held while the sources of a virtual dataset are looked for, so that whoever writes through
+/// one can hold its files too, in the same order. A source that changed in between is looked at again.
+fn held<T>(
+    dataset: &Dataset,
+    selection: &Selection,
+    run: impl FnOnce(Option<(Plan, Vec<u64>)>) -> Result<T>,
+) -> Result<T> {
+    if !dataset.is_virtual() {
+        let _reading = dataset.file.reading()?;
+        return run(plan(dataset, selection)?);
+    }
+    for _ in 0..MOST_TRIES {
+        let planned = plan(dataset, selection)?;
+        let files = planned.iter().flat_map(|(plan, _)| plan.works().map(|work| &work.source.file));
+        let files = sorted(files.filter(|file| file.is_writable()).chain([&dataset.file]));
+        let _reading: Vec<Reading<'_>> = files.iter().map(|file| file.reading()).collect::<Result<_>>()?;
+        let outdated = |(plan, _): &(Plan, Vec<u64>)| plan.works().any(|work| work.source.is_outdated());
+        if !planned.as_ref().is_some_and(outdated) {
+            return run(planned);
+        }
+    }
+    Err(Error::torn("its sources changed each time they were looked at"))
+}
+
+/// Each file once, in the order in which all who hold several take them.
+pub(crate) fn sorted<'a>(files: impl Iterator<Item = &'a Arc<FileState>>) -> Vec<Arc<FileState>> {
+    let mut files: Vec<&Arc<FileState>> = files.collect();
+    files.sort_unstable_by_key(|file| Arc::as_ptr(file).addr());
+    files.dedup_by_key(|file| Arc::as_ptr(file).addr());
+    files.into_iter().map(Arc::clone).collect()
 }
 
 /// The mappings of a virtual dataset, at the size the read sees.
@@ -138,7 +150,7 @@ pub(crate) fn virtual_layout(state: &DatasetState) -> Result<Arc<VirtualLayout>>
 
 /// The plan of a read and the shape of its array; `None` when there is nothing to read.
 fn plan(dataset: &Dataset, selection: &Selection) -> Result<Option<(Plan, Vec<u64>)>> {
-    let state = dataset.state();
+    let state = dataset.followed()?;
     let dims = state.extent.dims();
     if state.extent == Extent::Null {
         return Ok(None);
@@ -151,23 +163,24 @@ fn plan(dataset: &Dataset, selection: &Selection) -> Result<Option<(Plan, Vec<u6
     let source = OpenSource {
         file: Arc::clone(&dataset.file),
         state: Arc::clone(&state),
+        cell: None,
         path: b"".as_slice().into(),
     };
     let mut plan = Plan::default();
-    plan.add(source, space::parts(selection, dims)?, None)?;
+    plan.add(source, space::parts(selection, dims)?, Asked::By(dataset.access()))?;
     Ok(Some((plan, place_dims)))
 }
 
 impl Plan {
     /// Adds what is needed to read `parts` of `source`.
-    fn add(&mut self, source: OpenSource, parts: Vec<Part>, chain: Option<&Chain<'_>>) -> Result<()> {
+    fn add(&mut self, source: OpenSource, parts: Vec<Part>, asked: Asked<'_>) -> Result<()> {
         if let Elements::Stored(_) = source.state.elements {
             self.step.reads.push(Work { source, parts });
             return Ok(());
         }
-        let chain = Chain::enter(&source.file, source.state.address, chain)?;
+        let chain = Chain::enter(&source.file, source.state.address, asked)?;
         let layout = virtual_layout(&source.state)?;
-        let sources = FileSources { file: &source.file, chain: Some(&chain) };
+        let sources = FileSources { file: &source.file, chain: &chain };
         let mut most = usize::MAX;
         if chain.is_nested() {
             self.nested.count(&source, layout.mappings().len());
@@ -186,7 +199,7 @@ impl Plan {
                 self.next_step();
             }
             let parts = found.parts.get(batch.parts).unwrap_or_default().to_vec();
-            self.add(batch.source, parts, Some(&chain))
+            self.add(batch.source, parts, Asked::Within(&chain))
                 .at(|| format!("mapping {} ({})", batch.mapping, batch.name))?;
         }
         if found.overlapping {
@@ -234,6 +247,35 @@ impl Plan {
             step.read(place_dims, target.memory, zeroed, target.out)?;
         }
         Ok(())
+    }
+
+    /// The elements as values.
+    fn values(&self, dataset: &Dataset, place_dims: &[u64]) -> Result<Vec<Value>> {
+        let datatype = dataset.datatype();
+        if let Some(work) = self.works().find(|work| work.source.state.datatype != *datatype)
+            && (datatype.has_variable_length() || datatype.has_reference())
+        {
+            let message = format!("no conversion from {} to {datatype}", work.source.state.datatype);
+            return Err(Error::unsupported(message)).at(|| work.source.place());
+        }
+        if datatype.has_reference() {
+            self.check_owner(&dataset.file)?;
+        }
+        let count = crate::error::to_usize(space::product(place_dims.iter().copied())?)?;
+        let length =
+            count.checked_mul(datatype.size()).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
+        let mut out = layout::fresh::zeroed::<u8>(length)?;
+        let owners = self.owners(place_dims, count)?;
+        self.run(place_dims, &mut Target { memory: datatype, out: &mut out, zeroed: true })?;
+        let files: Vec<&Arc<FileState>> = self.works().map(|work| &work.source.file).collect();
+        let elements = out.chunks_exact(datatype.size().max(1));
+        elements
+            .enumerate()
+            .map(|(at, element)| {
+                let owner = owners.get(at).and_then(|owner| files.get(usize::try_from(*owner).ok()?));
+                Value::decode(datatype, element, &owner.unwrap_or(&&dataset.file).objects)
+            })
+            .collect()
     }
 
     /// For each element of the output, which of the plan's works wrote it last.
@@ -334,13 +376,6 @@ impl Work {
         let memory = self.memory(&conversion, memory, zeroed);
         let elements = stored.elements(state, &self.source.file);
         layout::read_shared(&elements, range, &memory, output).at(|| self.source.place())
-    }
-}
-
-impl OpenSource {
-    /// The place of errors: nothing for the dataset that was asked for, whose name is added outside.
-    pub(crate) fn place(&self) -> String {
-        if self.path.is_empty() { "its elements".to_owned() } else { place(&self.file, &self.path) }
     }
 }
 

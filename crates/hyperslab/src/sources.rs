@@ -1,15 +1,19 @@
 //! The sources of virtual datasets: found, opened, and guarded against circles.
 
-use crate::dataset::DatasetState;
-use crate::error::{Error, Place, Result};
+use crate::dataset::{DatasetCell, DatasetState, Elements};
+use crate::error::{Error, ErrorKind, Place, Result};
 use crate::file_state::FileState;
 use crate::format::bytes::Address;
 use crate::format::object_header::kind;
 use crate::group::find_header;
 use crate::layout::pool;
 use crate::location::place;
+use crate::missing_sources::MissingSource;
 use crate::open_files;
+use crate::source_policy::Search;
 use crate::space::Extent;
+use crate::vds::access::DatasetAccess;
+use crate::vds::extent::resolve;
 use crate::vds::source::{Origin, Source, SourceName, Sources, candidates, file_path};
 use parking_lot::Mutex;
 use std::collections::HashMap;
@@ -28,6 +32,8 @@ const MOST_INNER: usize = 1 << 14;
 pub(crate) struct OpenSource {
     pub(crate) file: Arc<FileState>,
     pub(crate) state: Arc<DatasetState>,
+    /// In a file that is written: what tells whether the state is still that of the dataset.
+    pub(crate) cell: Option<Arc<DatasetCell>>,
     /// Empty for the dataset a read was asked of.
     pub(crate) path: Arc<[u8]>,
 }
@@ -38,6 +44,28 @@ impl Source for OpenSource {
     }
 }
 
+impl OpenSource {
+    /// Whether the dataset was changed since it was opened.
+    pub(crate) fn is_outdated(&self) -> bool {
+        let changed = |cell: &Arc<DatasetCell>| !Arc::ptr_eq(&cell.state(), &self.state);
+        !matches!(self.state.elements, Elements::Virtual(_)) && self.cell.as_ref().is_some_and(changed)
+    }
+
+    /// The place of errors: nothing for the dataset that was asked for, whose name is added outside.
+    pub(crate) fn place(&self) -> String {
+        if self.path.is_empty() { "its elements".to_owned() } else { place(&self.file, &self.path) }
+    }
+}
+
+/// Who wants to know of a virtual dataset.
+#[derive(Clone, Copy)]
+pub(crate) enum Asked<'a> {
+    /// A handle on it.
+    By(&'a DatasetAccess),
+    /// A virtual dataset it is a source of.
+    Within(&'a Chain<'a>),
+}
+
 /// The virtual datasets on the way from the one asked for to a source.
 pub(crate) struct Chain<'a> {
     parent: Option<&'a Self>,
@@ -46,10 +74,15 @@ pub(crate) struct Chain<'a> {
     opened: Arc<AtomicUsize>,
     file: Arc<FileState>,
     address: Address,
+    access: DatasetAccess,
 }
 
 impl<'a> Chain<'a> {
-    pub(crate) fn enter(file: &Arc<FileState>, address: Address, parent: Option<&'a Self>) -> Result<Self> {
+    pub(crate) fn enter(file: &Arc<FileState>, address: Address, asked: Asked<'a>) -> Result<Self> {
+        let (parent, access) = match asked {
+            Asked::By(access) => (None, access.clone()),
+            Asked::Within(chain) => (Some(chain), chain.access.inherited()),
+        };
         let depth = parent.map_or(1, |parent| parent.depth + 1);
         if depth > MOST_NESTED {
             return Err(Error::limit(format!("virtual datasets are nested more than {MOST_NESTED} deep")));
@@ -61,25 +94,55 @@ impl<'a> Chain<'a> {
         }
         let mut above = parent;
         while let Some(chain) = above {
-            if chain.address == address && Arc::ptr_eq(&chain.file, file) {
+            if chain.address == address && chain.file.is_same(file) {
                 return Err(Error::malformed("the virtual dataset is, in the end, a source of itself"));
             }
             above = chain.parent;
         }
-        Ok(Self { parent, depth, opened, file: Arc::clone(file), address })
+        Ok(Self { parent, depth, opened, file: Arc::clone(file), address, access })
     }
 
     /// Whether a virtual dataset reads from this one.
     pub(crate) fn is_nested(&self) -> bool {
         self.parent.is_some()
     }
+
+    pub(crate) fn access(&self) -> &DatasetAccess {
+        &self.access
+    }
+
+    /// The file of the dataset that was asked for, whose options decide.
+    fn asked(&self) -> &Arc<FileState> {
+        let mut chain = self;
+        while let Some(parent) = chain.parent {
+            chain = parent;
+        }
+        &chain.file
+    }
+}
+
+/// A virtual dataset that grows with its sources, at the size they give it now.
+pub(crate) fn follow(
+    file: &Arc<FileState>,
+    state: &Arc<DatasetState>,
+    asked: Asked<'_>,
+) -> Result<Arc<DatasetState>> {
+    let Elements::Virtual(layout) = &state.elements else { return Ok(Arc::clone(state)) };
+    if !layout.is_unlimited() {
+        return Ok(Arc::clone(state));
+    }
+    let chain = Chain::enter(file, state.address, asked)?;
+    Ok(match resolve(layout, chain.access(), &FileSources { file, chain: &chain })? {
+        Some(resolved) => Arc::new(state.with_layout(Arc::new(layout.resolved(resolved)))),
+        None => Arc::clone(state),
+    })
 }
 
 /// Opens the sources of the virtual datasets of one file.
 pub(crate) struct FileSources<'a> {
     pub(crate) file: &'a Arc<FileState>,
-    /// The virtual datasets on the way here.
-    pub(crate) chain: Option<&'a Chain<'a>>,
+    /// The virtual datasets on the way here, this one included.
+    pub(crate) chain: &'a Chain<'a>,
 }
 
 impl Sources for FileSources<'_> {
@@ -102,6 +165,17 @@ impl Sources for FileSources<'_> {
         pool::each(0..groups.len(), groups.len() > 4, open_group).unwrap_or_default();
         opened.into_iter().map(|slot| slot.into_inner().unwrap_or(Ok(None))).collect()
     }
+
+    fn missing(&self, mapping: usize, name: &SourceName) -> Result<()> {
+        self.chain.asked().options.missing().found(|| MissingSource {
+            file: self.file.place.path.clone(),
+            dataset: self.chain.address.0,
+            mapping,
+            source_file: String::from_utf8_lossy(&name.file).into_owned(),
+            source_path: String::from_utf8_lossy(&name.path).into_owned(),
+            tried: paths(self.file, self.chain.access(), &name.file),
+        })
+    }
 }
 
 impl FileSources<'_> {
@@ -114,62 +188,95 @@ impl FileSources<'_> {
     ) {
         let mut file: Option<Arc<FileState>> = None;
         for (name, slot) in numbers.iter().filter_map(|number| names.get(*number).zip(opened.get(*number))) {
-            let found = match &file {
-                Some(file) => Ok(Some(Arc::clone(file))),
-                None => find_file(self.file, &name.file).map(|found| found.map(|(file, _)| file)),
+            let found = if let Some(file) = &file {
+                Ok(Some(Arc::clone(file)))
+            } else {
+                let found = find_file(self.file, self.chain.access(), &name.file);
+                found.map(|found| found.map(|(file, _)| file))
             };
             let source = match found {
                 Ok(Some(found)) => {
                     file = Some(Arc::clone(&found));
-                    open_dataset(&found, &name.path, self.chain).at(|| place(&found, &name.path))
+                    open_dataset(&found, &name.path, Asked::Within(self.chain))
+                        .at(|| place(&found, &name.path))
                 }
                 Ok(None) => Ok(None),
                 Err(error) => Err(error),
             };
-            *slot.lock() = Some(source);
+            *slot.lock() = Some(self.forgiven(source));
+        }
+    }
+
+    /// The same, but nothing instead of a refusal of the operating system when that is wanted.
+    fn forgiven(&self, source: Result<Option<OpenSource>>) -> Result<Option<OpenSource>> {
+        match source {
+            Err(error) if error.kind() == ErrorKind::Io && self.chain.asked().options.fills_unreadable() => {
+                Ok(None)
+            }
+            source => source,
         }
     }
 }
 
 /// The paths at which the source file `name` is looked for.
-pub(crate) fn paths(file: &FileState, name: &[u8]) -> Vec<PathBuf> {
+pub(crate) fn paths(file: &FileState, access: &DatasetAccess, name: &[u8]) -> Vec<PathBuf> {
+    if name == b"." {
+        return Vec::new();
+    }
     let origin = Origin { directory: &file.place.directory, resolved: file.place.resolved.as_deref() };
     let environment = std::env::var("HDF5_VDS_PREFIX").ok();
-    candidates(origin, &file_path(name), file.options.prefix(), environment.as_deref())
+    let prefix = access.prefix().or_else(|| file.options.prefix());
+    candidates(origin, &file_path(name), prefix, environment.as_deref())
 }
 
 /// The source file `name`, and where it was found; `None` when it is nowhere.
-pub(crate) fn find_file(file: &Arc<FileState>, name: &[u8]) -> Result<Option<(Arc<FileState>, PathBuf)>> {
+pub(crate) fn find_file(
+    file: &Arc<FileState>,
+    access: &DatasetAccess,
+    name: &[u8],
+) -> Result<Option<(Arc<FileState>, PathBuf)>> {
     if name == b"." {
         return Ok(Some((Arc::clone(file), file.place.path.clone())));
     }
-    for path in paths(file, name) {
-        if let Some(found) = open_files::open(&path, &file.options)? {
+    let mut search = Search::under(file.options.source_policy());
+    for path in paths(file, access, name) {
+        if search.permits(&path)?
+            && let Some(found) = open_files::open(&path, &file.options)?
+        {
             return Ok(Some((found, path)));
         }
     }
-    Ok(None)
+    search.finish().map(|()| None)
 }
 
 /// The dataset at `path`; `None` when a name on the way is missing.
 pub(crate) fn open_dataset(
     file: &Arc<FileState>,
     path: &[u8],
-    chain: Option<&Chain<'_>>,
+    asked: Asked<'_>,
 ) -> Result<Option<OpenSource>> {
     if let Some(state) = file.kept_source(path) {
-        return Ok(Some(OpenSource { file: Arc::clone(file), state, path: path.into() }));
+        return Ok(Some(OpenSource { file: Arc::clone(file), state, cell: None, path: path.into() }));
     }
-    let Some((owner, header)) = find_header(file, path)? else { return Ok(None) };
+    let found = {
+        let _reading = file.reading()?;
+        find_header(file, path)?
+    };
+    let Some((owner, header)) = found else { return Ok(None) };
     if header.first(kind::DATASPACE).is_none() {
         return Err(Error::usage("is not a dataset"));
     }
-    let state = Arc::new(DatasetState::open(&owner, &header, chain)?);
+    let (state, cell) = {
+        let _reading = owner.reading()?;
+        let cell = owner.dataset_cell(header.address, || DatasetState::open(&owner, &header))?;
+        (cell.state(), owner.is_writable().then_some(cell))
+    };
     if state.extent == Extent::Null {
         return Err(Error::usage("has a null dataspace, so it is no source"));
     }
     if Arc::ptr_eq(&owner, file) && !state.follows_sources() {
         file.keep_source(path, &state);
     }
-    Ok(Some(OpenSource { file: owner, state, path: path.into() }))
+    let state = follow(&owner, &state, asked)?;
+    Ok(Some(OpenSource { file: owner, state, cell, path: path.into() }))
 }

@@ -4,7 +4,7 @@ use crate::dataset::Dataset;
 use crate::datatype::{Conversion, Datatype};
 use crate::error::{Place, Result};
 use crate::read;
-use crate::sources::{OpenSource, find_file, open_dataset, paths};
+use crate::sources::{Asked, OpenSource, find_file, open_dataset, paths};
 use crate::space::{self, Extent, Selection};
 use crate::vds::mapping::VirtualMapping;
 use std::collections::HashMap;
@@ -133,7 +133,7 @@ impl Dataset {
                 mapping: met.mapping,
                 file: String::from_utf8_lossy(&file).into_owned(),
                 path: String::from_utf8_lossy(&path).into_owned(),
-                tried: if &*file == b"." { Vec::new() } else { paths(&self.file, &file) },
+                tried: paths(&self.file, self.access(), &file),
                 found: source.0.clone(),
                 problem: self.problem(mapping, met.block, source).at(|| self.place())?,
             });
@@ -142,9 +142,10 @@ impl Dataset {
     }
 
     fn open_source(&self, file: &[u8], path: &[u8]) -> Opened {
-        match find_file(&self.file, file) {
+        match find_file(&self.file, self.access(), file) {
             Ok(Some((file, found))) => {
-                (Some(found), open_dataset(&file, path, None).map_err(|error| error.to_string()))
+                let asked = Asked::By(self.access());
+                (Some(found), open_dataset(&file, path, asked).map_err(|error| error.to_string()))
             }
             Ok(None) => (None, Ok(None)),
             Err(error) => (None, Err(error.to_string())),

@@ -10,6 +10,7 @@ use crate::layout::execute::Identity;
 use crate::layout::external::{ExternalFile, Opener};
 use crate::layout::{Elements, Layout};
 use crate::object::local_heap::LocalHeap;
+use crate::source_policy::{Search, SourcePolicy};
 use crate::space::Extent;
 use crate::storage::ReadAt;
 use crate::storage::file::FileStorage;
@@ -49,7 +50,7 @@ impl Stored {
     ) -> Result<Self> {
         if let Some(external) = external {
             let files = external_files(file, &external).at(|| "external files message")?;
-            return Ok(Self::External { files, beside: Beside(file.place.directory.clone()) });
+            return Ok(Self::External { files, beside: Beside::new(file) });
         }
         match layout {
             DataLayout::Compact(bytes) => Ok(Self::Compact(bytes)),
@@ -147,19 +148,36 @@ fn external_files(file: &FileState, external: &ExternalFiles) -> Result<Vec<Exte
 
 /// Opens raw files in the current directory, or else in the directory of the HDF5 file.
 #[derive(Debug)]
-pub(crate) struct Beside(PathBuf);
+pub(crate) struct Beside {
+    directory: PathBuf,
+    policy: SourcePolicy,
+}
+
+impl Beside {
+    fn new(file: &FileState) -> Self {
+        Self { directory: file.place.directory.clone(), policy: file.options.source_policy().clone() }
+    }
+
+    fn find(&self, path: &Path) -> Result<FileStorage> {
+        let mut search = Search::under(&self.policy);
+        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
+        for path in [path.to_path_buf(), self.directory.join(path)] {
+            if !search.permits(&path)? {
+                continue;
+            }
+            match FileStorage::open(&path) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                opened => return opened.map_err(|error| Error::io("cannot open the raw file", error)),
+            }
+        }
+        search.finish()?;
+        Err(Error::io("cannot open the raw file", missing))
+    }
+}
 
 impl Opener for Beside {
     fn open(&self, path: &str) -> Result<Arc<dyn ReadAt>> {
-        let here = Path::new(path);
-        let storage = FileStorage::open(here).or_else(|error| {
-            let missing = error.kind() == std::io::ErrorKind::NotFound && here.is_relative();
-            if missing { FileStorage::open(&self.0.join(here)) } else { Err(error) }
-        });
-        match storage {
-            Ok(storage) => Ok(Arc::new(storage)),
-            Err(error) => Err(Error::io("cannot open the raw file", error)).at(|| path.to_owned()),
-        }
+        Ok(Arc::new(self.find(Path::new(path)).at(|| path.to_owned())?))
     }
 }
 

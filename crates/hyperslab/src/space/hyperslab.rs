@@ -63,12 +63,17 @@ impl AxisSlab {
         }
     }
 
-    /// The least length of an axis that holds the first `slices` coordinates.
-    pub(crate) fn length_holding(&self, slices: u64) -> u64 {
-        let Some(last) = slices.checked_sub(1) else { return 0 };
+    /// The least length of an axis that holds the first `slices` coordinates, with the gap after them when
+    /// `trail` is set and they end a block.
+    pub(crate) fn length_holding(&self, slices: u64, trail: bool) -> u64 {
+        let is_run = self.block.is_none_or(|block| block == self.stride);
         let block = self.block.unwrap_or(slices).max(1);
-        let start = (last / block).saturating_mul(self.stride).saturating_add(self.start);
-        start.saturating_add(last % block).saturating_add(1)
+        let Some(last) = slices.checked_sub(1) else { return if trail { self.start } else { 0 } };
+        let (before, within) = match slices % block {
+            0 if trail && !is_run => (slices / block, 0),
+            _ => (last / block, (last % block).saturating_add(1)),
+        };
+        before.saturating_mul(self.stride).saturating_add(self.start).saturating_add(within)
     }
 
     /// The first `slices` coordinates.

@@ -6,6 +6,10 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// Longer than the clock of any file system takes from one time to the next.
+const TICK: Duration = Duration::from_millis(30);
 
 /// What a file is and how it was when last looked at, whatever name it was opened by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -26,6 +30,14 @@ impl Stamp {
     /// Bytes of the file.
     pub(crate) fn length(&self) -> u64 {
         self.length
+    }
+
+    /// Whether the file changed so lately that it may change again without its time of change telling.
+    pub(crate) fn is_fresh(&self) -> bool {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let seconds = u64::try_from(self.changed.0).unwrap_or(0);
+        let nanoseconds = u32::try_from(self.changed.1).unwrap_or(0);
+        now.saturating_sub(Duration::new(seconds, nanoseconds)) < TICK
     }
 
     fn of(metadata: &std::fs::Metadata) -> Self {
@@ -68,6 +80,11 @@ impl FileStorage {
 
     fn from_options(options: &mut OpenOptions, path: &Path) -> io::Result<Self> {
         inside_only()?;
+        // Opening some devices does something, so what is known to be none of ours is not even opened.
+        let there = std::fs::metadata(path).ok();
+        if there.is_some_and(|there| !there.is_file() && !there.is_dir()) {
+            return Err(not_regular());
+        }
         let nonblocking = rustix::fs::OFlags::NONBLOCK.bits();
         let file = options.custom_flags(i32::try_from(nonblocking).unwrap_or(0)).open(path)?;
         let metadata = file.metadata()?;
@@ -75,7 +92,7 @@ impl FileStorage {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
         }
         if !metadata.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
+            return Err(not_regular());
         }
         Ok(Self { stamp: Stamp::of(&metadata), file })
     }
@@ -100,6 +117,10 @@ impl FileStorage {
     pub(crate) fn stamp(&self) -> Stamp {
         self.stamp
     }
+}
+
+fn not_regular() -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")
 }
 
 /// The answer to a lock; a file system that has none gives none.

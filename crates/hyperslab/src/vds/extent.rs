@@ -2,10 +2,11 @@
 
 use crate::error::{Error, Place, Result};
 use crate::space::{AxisSlab, Extent, Hyperslab, Selection};
+use crate::vds::access::DatasetAccess;
 use crate::vds::layout::VirtualLayout;
 use crate::vds::mapping::VirtualMapping;
 use crate::vds::source::{Source, SourceName, Sources};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Numbered sources that are looked for, of one mapping.
 const MOST_NUMBERED: u64 = 1 << 20;
@@ -16,15 +17,19 @@ const PROBED: u64 = 16;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Resolved {
     pub(crate) extent: Extent,
-    /// For mappings with numbered sources, how many sources follow each other from number 0.
+    /// For mappings with numbered sources, how many there are, gaps between them included.
     pub(crate) found: HashMap<usize, u64>,
 }
 
-/// The size by the last available element of any source; `None` when no mapping is unlimited.
+/// The size that the sources give; `None` when no mapping is unlimited.
 ///
 /// # Errors
 /// When a source exists but cannot be opened; `Malformed` when the size passes its maximum.
-pub(crate) fn resolve<S: Sources>(layout: &VirtualLayout, sources: &S) -> Result<Option<Resolved>> {
+pub(crate) fn resolve<S: Sources>(
+    layout: &VirtualLayout,
+    access: &DatasetAccess,
+    sources: &S,
+) -> Result<Option<Resolved>> {
     let unlimited = |mapping: &VirtualMapping| mapping.virtual_selection.unlimited_axis();
     let growing: Vec<(usize, usize, &VirtualMapping)> = layout
         .mappings()
@@ -35,25 +40,54 @@ pub(crate) fn resolve<S: Sources>(layout: &VirtualLayout, sources: &S) -> Result
     if growing.is_empty() {
         return Ok(None);
     }
+    let first_missing = access.is_first_missing();
     let mut found = HashMap::new();
     let mut lengths: HashMap<usize, u64> = HashMap::new();
-    let plain = growing.iter().filter(|(_, _, mapping)| !mapping.is_numbered());
-    let names: Vec<SourceName> = plain.map(|(_, _, mapping)| name_of(mapping, None)).collect();
-    let mut opened = sources.open(&names).into_iter();
+    let opened = open_unnumbered(&growing, sources)?;
     for (number, axis, mapping) in growing {
         let length = if mapping.is_numbered() {
-            let count = count_numbered(mapping, sources)?;
+            let count = count_numbered(mapping, access.gap(), sources).at(|| format!("mapping {number}"))?;
             found.insert(number, count);
-            length_of_blocks(mapping, axis, count)
+            length_of_blocks(mapping, axis, count, first_missing)
         } else {
-            let place = || format!("mapping {number} ({})", name_of(mapping, None));
-            let source = opened.next().unwrap_or(Ok(None)).at(place)?;
-            source.map_or(Ok(0), |source| length_of_source(mapping, axis, source.dims())).at(place)?
+            let name = name_of(mapping, None);
+            match opened.get(&name) {
+                Some(Some(source)) => length_of_source(mapping, axis, source.dims(), first_missing)
+                    .at(|| format!("mapping {number} ({name})"))?,
+                _ => 0,
+            }
         };
-        let longest = lengths.entry(axis).or_insert(0);
-        *longest = length.max(*longest);
+        let chosen = lengths.entry(axis).or_insert(length);
+        *chosen = if first_missing { length.min(*chosen) } else { length.max(*chosen) };
     }
     Ok(Some(Resolved { extent: sized(layout, &lengths)?, found }))
+}
+
+/// The sources of unlimited mappings without numbers, each once; `None` for one that does not exist.
+fn open_unnumbered<S: Sources>(
+    growing: &[(usize, usize, &VirtualMapping)],
+    sources: &S,
+) -> Result<HashMap<SourceName, Option<S::Source>>> {
+    let mut names: Vec<SourceName> = Vec::new();
+    let mut users: Vec<usize> = Vec::new();
+    let mut seen = HashSet::new();
+    for (number, _, mapping) in growing.iter().filter(|(_, _, mapping)| !mapping.is_numbered()) {
+        let name = name_of(mapping, None);
+        if seen.insert(name.clone()) {
+            names.push(name);
+            users.push(*number);
+        }
+    }
+    let opened = sources.open(&names);
+    let each = opened.into_iter().zip(names).zip(users).map(|((source, name), number)| {
+        let source = source.and_then(|found| match found {
+            None => sources.missing(number, &name).map(|()| None),
+            found => Ok(found),
+        });
+        let source = source.at(|| format!("mapping {number} ({name})"))?;
+        Ok((name, source))
+    });
+    each.collect()
 }
 
 fn name_of(mapping: &VirtualMapping, block: Option<u64>) -> SourceName {
@@ -61,20 +95,28 @@ fn name_of(mapping: &VirtualMapping, block: Option<u64>) -> SourceName {
     SourceName { file, path }
 }
 
-/// How many numbered sources exist, counted from 0 up to the first that does not.
-fn count_numbered<S: Sources>(mapping: &VirtualMapping, sources: &S) -> Result<u64> {
-    let mut count = 0;
-    while count < MOST_NUMBERED {
+/// The number after that of the last source, of which `gap` in a row may be missing.
+fn count_numbered<S: Sources>(mapping: &VirtualMapping, gap: u64, sources: &S) -> Result<u64> {
+    let (mut count, mut probed) = (0_u64, 0_u64);
+    while probed <= count.saturating_add(gap) {
+        if probed.saturating_sub(count) > MOST_NUMBERED || count > MOST_NUMBERED {
+            return Err(Error::limit(format!("more than {MOST_NUMBERED} numbered sources are looked for")));
+        }
+        // More than one ahead is only worth it once some were found.
+        let ahead = gap.saturating_add(if count == 0 { 1 } else { PROBED }).min(PROBED);
         let names: Vec<SourceName> =
-            (count..count + PROBED).map(|block| name_of(mapping, Some(block))).collect();
-        for source in sources.open(&names) {
-            if source?.is_none() {
-                return Ok(count);
+            (probed..probed.saturating_add(ahead)).map(|block| name_of(mapping, Some(block))).collect();
+        for (source, name) in sources.open(&names).into_iter().zip(&names) {
+            if probed > count.saturating_add(gap) {
+                break;
             }
-            count += 1;
+            probed += 1;
+            if source.at(|| name.to_string())?.is_some() {
+                count = probed;
+            }
         }
     }
-    Err(Error::limit(format!("more than {MOST_NUMBERED} numbered sources")))
+    Ok(count)
 }
 
 fn slab(selection: &Selection, axis: usize) -> Option<&AxisSlab> {
@@ -84,8 +126,9 @@ fn slab(selection: &Selection, axis: usize) -> Option<&AxisSlab> {
     }
 }
 
-fn length_of_blocks(mapping: &VirtualMapping, axis: usize, count: u64) -> u64 {
+fn length_of_blocks(mapping: &VirtualMapping, axis: usize, count: u64, trail: bool) -> u64 {
     match (slab(&mapping.virtual_selection, axis), count.checked_sub(1)) {
+        (Some(slab), Some(_)) if trail => count.saturating_mul(slab.stride).saturating_add(slab.start),
         (Some(slab), Some(last)) => last
             .saturating_mul(slab.stride)
             .saturating_add(slab.start)
@@ -94,7 +137,7 @@ fn length_of_blocks(mapping: &VirtualMapping, axis: usize, count: u64) -> u64 {
     }
 }
 
-fn length_of_source(mapping: &VirtualMapping, axis: usize, dims: &[u64]) -> Result<u64> {
+fn length_of_source(mapping: &VirtualMapping, axis: usize, dims: &[u64], trail: bool) -> Result<u64> {
     let selection = &mapping.source_selection;
     if let Some(rank) = selection.rank().filter(|rank| *rank != dims.len()) {
         return Err(Error::malformed(format!(
@@ -106,7 +149,7 @@ fn length_of_source(mapping: &VirtualMapping, axis: usize, dims: &[u64]) -> Resu
     let (Some(here), Some((there, dim))) = (slab(&mapping.virtual_selection, axis), there) else {
         return Ok(0);
     };
-    Ok(here.length_holding(there.slices(dim)?))
+    Ok(here.length_holding(there.slices(dim)?, trail))
 }
 
 /// The stored extent with the axes that follow sources at their lengths.
@@ -147,13 +190,16 @@ mod tests {
     fn the_length_holds_exactly_the_slices_of_the_source() {
         let here = AxisSlab { start: 1, stride: 5, count: None, block: Some(2) };
         for (slices, length) in [(7, 17), (8, 18), (9, 22), (10, 23), (0, 0)] {
-            assert_eq!(here.length_holding(slices), length, "{slices} slices");
+            assert_eq!(here.length_holding(slices, false), length, "{slices} slices");
+        }
+        for (slices, length) in [(7, 17), (8, 21), (9, 22), (10, 26), (0, 1)] {
+            assert_eq!(here.length_holding(slices, true), length, "{slices} slices and the gap after them");
         }
         let there = AxisSlab { start: 0, stride: 3, count: None, block: Some(2) };
         for (dim, slices) in [(7, 5), (8, 6), (9, 6), (10, 7)] {
             assert_eq!(there.slices(dim).unwrap(), slices, "of {dim}");
         }
         let run = AxisSlab { start: 2, stride: 1, count: Some(1), block: None };
-        assert_eq!(run.length_holding(4), 6);
+        assert_eq!(run.length_holding(4, false), 6);
     }
 }

@@ -107,7 +107,14 @@ fn wanted<'a>(layout: &'a VirtualLayout, parts: &[Part], most: usize) -> Result<
 fn open<S: Sources>(sources: &S, names: &[(SourceName, usize)]) -> Result<Vec<Option<S::Source>>> {
     let wanted: Vec<SourceName> = names.iter().map(|(name, _)| name.clone()).collect();
     let opened = sources.open(&wanted).into_iter().zip(names);
-    opened.map(|(source, (name, mapping))| source.at(|| format!("mapping {mapping} ({name})"))).collect()
+    let open = |(source, (name, mapping)): (Result<Option<S::Source>>, &(SourceName, usize))| {
+        let found = source.and_then(|found| match found {
+            None => sources.missing(*mapping, name).map(|()| None),
+            found => Ok(found),
+        });
+        found.at(|| format!("mapping {mapping} ({name})"))
+    };
+    opened.map(open).collect()
 }
 
 impl Wanted<'_> {

@@ -1,5 +1,6 @@
 //! Virtual datasets: many files seen as one dataset.
 
+pub(crate) mod access;
 pub(crate) mod extent;
 pub(crate) mod gather;
 mod interval;

@@ -25,6 +25,11 @@ pub(crate) trait Sources {
 
     /// Opens each of `names`, all different; `None` for one that does not exist.
     fn open(&self, names: &[SourceName]) -> Vec<Result<Option<Self::Source>>>;
+
+    /// Told of a source that a mapping needs and that does not exist; may say that this is an error.
+    fn missing(&self, _mapping: usize, _name: &SourceName) -> Result<()> {
+        Ok(())
+    }
 }
 
 /// An open source dataset.
