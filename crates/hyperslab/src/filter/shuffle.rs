@@ -109,6 +109,60 @@ pub(super) fn shuffle(size: usize, input: &[u8], out: &mut [u8]) {
     let (elements, rest) = input.split_at_checked(count.saturating_mul(size)).unwrap_or((input, &[]));
     let (planes, tail) = out.split_at_mut(elements.len());
     tail.copy_from_slice(rest);
+    match size {
+        2 => split2(count, elements, planes),
+        4 => split4(count, elements, planes),
+        8 => split8(count, elements, planes),
+        _ => split(size, count, elements, planes),
+    }
+}
+
+// Shifts rather than the bytes of an array: they become vector instructions.
+
+fn low_byte(value: u32) -> u8 {
+    u8::try_from(value & 0xff).unwrap_or(0)
+}
+
+fn split2(count: usize, elements: &[u8], planes: &mut [u8]) {
+    let (low, high) = planes.split_at_mut(count);
+    for ((element, low), high) in elements.as_chunks::<2>().0.iter().zip(low).zip(high) {
+        let value = u32::from(u16::from_le_bytes(*element));
+        (*low, *high) = (low_byte(value), low_byte(value >> 8));
+    }
+}
+
+fn split4(count: usize, elements: &[u8], planes: &mut [u8]) {
+    let (low, high) = planes.split_at_mut(count.saturating_mul(2));
+    let ((a, b), (c, d)) = (low.split_at_mut(count), high.split_at_mut(count));
+    for ((((element, a), b), c), d) in elements.as_chunks::<4>().0.iter().zip(a).zip(b).zip(c).zip(d) {
+        let value = u32::from_le_bytes(*element);
+        (*a, *b, *c, *d) =
+            (low_byte(value), low_byte(value >> 8), low_byte(value >> 16), low_byte(value >> 24));
+    }
+}
+
+/// Elements become four planes of pairs, then those become eight planes, a block at a time.
+fn split8(count: usize, elements: &[u8], planes: &mut [u8]) {
+    let low_pair = |value: u64| u16::try_from(value & 0xffff).unwrap_or(0);
+    let mut pairs = [[0_u16; BLOCK]; 4];
+    for (start, block) in (0..count).step_by(BLOCK).zip(elements.as_chunks::<8>().0.chunks(BLOCK)) {
+        let [a, b, c, d] = &mut pairs;
+        for ((((element, a), b), c), d) in block.iter().zip(a).zip(b).zip(c).zip(d) {
+            let value = u64::from_le_bytes(*element);
+            (*a, *b, *c, *d) =
+                (low_pair(value), low_pair(value >> 16), low_pair(value >> 32), low_pair(value >> 48));
+        }
+        for (pair, two) in pairs.iter().zip(planes.chunks_exact_mut(count.saturating_mul(2))) {
+            let (low, high) = two.split_at_mut(count);
+            let (low, high) = (low.iter_mut().skip(start), high.iter_mut().skip(start));
+            for ((pair, low), high) in pair.iter().take(block.len()).zip(low).zip(high) {
+                (*low, *high) = (low_byte(u32::from(*pair)), low_byte(u32::from(*pair >> 8)));
+            }
+        }
+    }
+}
+
+fn split(size: usize, count: usize, elements: &[u8], planes: &mut [u8]) {
     for (position, plane) in planes.chunks_exact_mut(count).enumerate() {
         for (to, from) in plane.iter_mut().zip(elements.iter().skip(position).step_by(size)) {
             *to = *from;
