@@ -99,6 +99,26 @@ impl DatasetState {
         }
     }
 
+    /// The dataset whose header is at `address`, as it is now.
+    pub(crate) fn read(file: &Arc<FileState>, address: Address) -> Result<Self> {
+        let header = Header::open(file.metadata(), address)?;
+        Self::open(file, &header)
+    }
+
+    /// Whether space is allocated with the dataset.
+    pub(crate) fn allocates_early(&self) -> bool {
+        self.fill_value.allocation == 1
+    }
+
+    /// Whether space is filled when it is allocated.
+    pub(crate) fn is_filled(&self) -> bool {
+        match self.fill_value.time {
+            0 => true,
+            1 => false,
+            _ => matches!(self.fill_value.fill, Fill::Value(_)),
+        }
+    }
+
     /// Whether the extent depends on other datasets.
     pub(crate) fn follows_sources(&self) -> bool {
         matches!(&self.elements, Elements::Virtual(layout) if layout.is_unlimited())
@@ -156,6 +176,25 @@ impl DatasetCell {
 
     pub(crate) fn state(&self) -> Arc<DatasetState> {
         Arc::clone(&self.state.read())
+    }
+
+    /// The dataset has another state from now on; what waits to be stored still waits.
+    pub(crate) fn replace(&self, mut state: DatasetState) {
+        let mut held = self.state.write();
+        if let (Elements::Stored(new), Elements::Stored(old)) = (&mut state.elements, &held.elements)
+            && let Some(cache) = old.cache()
+        {
+            new.adopt(cache);
+        }
+        *held = Arc::new(state);
+    }
+
+    /// Whether elements wait in memory to be stored.
+    pub(crate) fn is_dirty(&self) -> bool {
+        match &self.state().elements {
+            Elements::Stored(stored) => stored.cache().is_some_and(|cache| cache.is_dirty()),
+            Elements::Virtual(_) => false,
+        }
     }
 }
 

@@ -1,9 +1,12 @@
 //! [`File`]: an HDF5 file, open.
 
+use crate::builder::DatasetBuilder;
 use crate::dataset::Dataset;
+use crate::datatype::{Datatype, Element};
 use crate::error::{Error, Place, Result};
 use crate::file_state::FileState;
 use crate::group::{Group, Object};
+use crate::location::Location;
 use crate::open_options::OpenOptions;
 use crate::storage::memory::MemoryStorage;
 use crate::vds::access::DatasetAccess;
@@ -140,6 +143,28 @@ impl File {
             Object::Group(group) => Ok(group),
             _ => Err(Error::malformed("the root object is not a group").at(self.path().display())),
         }
+    }
+
+    /// Begins a dataset whose elements are `T`; see [`Group::new_dataset`].
+    pub fn new_dataset<T: Element>(&self) -> DatasetBuilder {
+        self.root_group().new_dataset::<T>()
+    }
+
+    /// Begins a dataset whose elements are of a datatype.
+    pub fn new_dataset_of(&self, datatype: &Datatype) -> DatasetBuilder {
+        self.root_group().new_dataset_of(datatype)
+    }
+
+    /// Makes a group, and the groups on the way to it.
+    ///
+    /// # Errors
+    /// As [`Group::create_group`].
+    pub fn create_group(&self, path: impl AsRef<[u8]>) -> Result<Group> {
+        self.root_group().create_group(path)
+    }
+
+    fn root_group(&self) -> Group {
+        Group { location: Location::new(&self.state, self.state.superblock.root, b"/") }
     }
 
     /// The object at a path.

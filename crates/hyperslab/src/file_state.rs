@@ -2,15 +2,19 @@
 
 use crate::dataset::{DatasetCell, DatasetState};
 use crate::error::{Error, Place, Result};
-use crate::format::bytes::{Address, Bounds, Cursor, Widths, Wire};
+use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
+use crate::format::message::other::FileSpace;
+use crate::format::object_header::{RawMessage, kind};
 use crate::format::superblock::{OPEN_FOR_SWMR, OPEN_FOR_WRITE, SIGNATURE, Superblock};
 use crate::metadata::Metadata;
 use crate::metadata::stage::Stage;
-use crate::object::Objects;
+use crate::object::header::{Header, edit};
+use crate::object::{Objects, delete};
 use crate::open_options::OpenOptions;
 use crate::storage::file::{FileStorage, Stamp};
 use crate::storage::pages::Pages;
 use crate::storage::{ReadAt, WriteAt};
+use crate::stored;
 use crate::vds::layout::VirtualLayout;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::HashMap;
@@ -20,6 +24,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Bytes in which every superblock fits.
 const SUPERBLOCK_MAX: usize = 256;
+/// A message's flag: programs that do not know its type mark it when they change the object.
+const KNOWN_ONLY: u8 = 0x10;
 /// Dataset states a file keeps for virtual datasets that read from it.
 const DATASETS_KEPT: usize = 1024;
 
@@ -57,6 +63,8 @@ pub(crate) struct FileState {
     layouts: Mutex<HashMap<Address, Arc<VirtualLayout>>>,
     /// Datasets that are open, or have something to write.
     open: Mutex<HashMap<Address, Arc<DatasetCell>>>,
+    /// Objects to which no link leads, but which somebody has open.
+    orphans: Mutex<Vec<Address>>,
     closed: AtomicBool,
     writer: Option<Writer>,
     /// The storage whose lock is to be released.
@@ -72,6 +80,8 @@ struct Writer {
     marked: bool,
     /// The end of the file on disk.
     end: AtomicU64,
+    /// How the file remembers its free space, when it does: which is then forgotten.
+    file_space: Option<FileSpace>,
 }
 
 /// Keeps the structures of a file as they are while it is held.
@@ -87,8 +97,8 @@ impl FileState {
         Ok(Self::new(objects, superblock, None))
     }
 
-    /// A file that is read and written; it is marked as such at once.
-    pub(crate) fn open_writable(storage: Arc<dyn WriteAt>) -> Result<Self> {
+    /// A file that is read and written; one that others can open is marked as such at once.
+    pub(crate) fn open_writable(storage: Arc<dyn WriteAt>, shared: bool) -> Result<Self> {
         let pages = Pages::new(Arc::clone(&storage) as Arc<dyn ReadAt>)
             .map_err(|error| Error::io("cannot read the file", error))?;
         let (superblock, probe) = find_superblock(pages)?;
@@ -102,14 +112,15 @@ impl FileState {
         let superblock = Superblock { base: probe.base(), ..superblock };
         let metadata = Metadata::writable(storage, probe.base(), superblock.widths, end)?.with_bounds(bounds);
         let objects = Objects::open(metadata, superblock.extension)?;
-        let marked = superblock.version >= 3;
-        let state = Self::new(objects, superblock, Some(marked));
+        let marked = shared && superblock.version >= 3;
+        let mut state = Self::new(objects, superblock, Some(marked));
+        state.adopt_file_space()?;
         state.write_superblock(OPEN_FOR_WRITE)?;
         Ok(state)
     }
 
     /// A new file, in `storage` that is empty, behind a user block of `user_block` bytes.
-    pub(crate) fn create(storage: Arc<dyn WriteAt>, options: &OpenOptions) -> Result<Self> {
+    pub(crate) fn create(storage: Arc<dyn WriteAt>, options: &OpenOptions, shared: bool) -> Result<Self> {
         let (bounds, user_block) = (options.bounds, options.user_block);
         if user_block != 0 && (user_block < 512 || !user_block.is_power_of_two()) {
             let message = format!("a user block of {user_block} bytes: it has 512 or a larger power of two");
@@ -120,7 +131,7 @@ impl FileState {
             .with_bounds(bounds);
         let objects = Objects::open(metadata, None)?;
         superblock.root = crate::object::group::create(&objects, options.group_options())?;
-        let state = Self::new(objects, superblock, Some(bounds == Bounds::V110));
+        let state = Self::new(objects, superblock, Some(shared && bounds == Bounds::V110));
         state.write_superblock(OPEN_FOR_WRITE)?;
         Ok(state)
     }
@@ -135,8 +146,14 @@ impl FileState {
             sources: Mutex::default(),
             layouts: Mutex::default(),
             open: Mutex::default(),
+            orphans: Mutex::default(),
             closed: AtomicBool::new(false),
-            writer: writer.map(|marked| Writer { gate: RwLock::new(()), marked, end: AtomicU64::new(0) }),
+            writer: writer.map(|marked| Writer {
+                gate: RwLock::new(()),
+                marked,
+                end: AtomicU64::new(0),
+                file_space: None,
+            }),
             locked: None,
         }
     }
@@ -185,7 +202,12 @@ impl FileState {
     }
 
     /// Writes everything that waits; the caller holds the gate.
-    fn flush_marked(&self, flags: u32) -> Result<()> {
+    fn flush_marked(&self, flags: u32, me: Option<&Arc<Self>>) -> Result<()> {
+        self.drop_orphans(me.is_none())?;
+        let cells: Vec<_> = self.open.lock().iter().map(|(at, cell)| (*at, Arc::clone(cell))).collect();
+        for (address, cell) in cells {
+            cell.flush(self, address, me)?;
+        }
         self.write_superblock(flags)?;
         // What nobody else holds has nothing to write any more.
         self.open.lock().retain(|_, cell| Arc::strong_count(cell) > 1);
@@ -196,9 +218,43 @@ impl FileState {
         let Some(writer) = &self.writer else { return Ok(()) };
         let md = self.metadata();
         let end = md.trim()?;
+        if let (Some(file_space), Some(extension)) = (&writer.file_space, self.superblock.extension) {
+            let end = Some(Address(end));
+            let mut sink = Sink::new(md.widths());
+            FileSpace { end, ..file_space.clone() }.write(&mut sink)?;
+            let message =
+                RawMessage { kind: kind::FILE_SPACE_INFO, flags: KNOWN_ONLY, body: sink.into_bytes() };
+            edit::put(md, extension, &message)?;
+        }
         md.store(Stage::Superblock, Address(0), &self.superblock_at(end, flags))?;
         md.flush()?;
         writer.end.store(end, Ordering::Release);
+        Ok(())
+    }
+
+    /// Allocates as the file's own rules say. Free space it remembers is forgotten, since whoever wrote
+    /// to the file next would take what is in use now for free.
+    fn adopt_file_space(&mut self) -> Result<()> {
+        let (Some(extension), Some(writer)) = (self.superblock.extension, &mut self.writer) else {
+            return Ok(());
+        };
+        let md = &self.objects.metadata;
+        let header = Header::open(md, extension).at(|| "superblock extension")?;
+        // What a cache image held is staged by now.
+        if let Some(image) = header.position(kind::CACHE_IMAGE) {
+            edit::remove(md, extension, image)?;
+        }
+        let Some(message) = header.first(kind::FILE_SPACE_INFO).filter(|message| !message.is_outdated())
+        else {
+            return Ok(());
+        };
+        let Some(found) = FileSpace::read(&mut Cursor::new(&message.body, md.widths()))? else {
+            return Ok(());
+        };
+        if found.is_paged() {
+            md.set_page(found.page)?;
+        }
+        writer.file_space = Some(found).filter(|found| found.persists);
         Ok(())
     }
 
@@ -221,12 +277,12 @@ impl FileState {
     }
 
     /// Writes everything that waits.
-    pub(crate) fn flush(&self) -> Result<()> {
+    pub(crate) fn flush(self: &Arc<Self>) -> Result<()> {
         if !self.is_writable() {
             return self.check_open();
         }
         let _writing = self.writing()?;
-        self.flush_marked(OPEN_FOR_WRITE).at(|| self.place.path.display().to_string())
+        self.flush_marked(OPEN_FOR_WRITE, Some(self)).at(|| self.place.path.display().to_string())
     }
 
     /// Writes everything that waits, takes the mark off, and refuses any further use.
@@ -239,7 +295,7 @@ impl FileState {
             return Ok(());
         }
         // Twice, since what was freed is only given back once nothing on disk refers to it.
-        let written = self.flush_marked(OPEN_FOR_WRITE).and_then(|()| self.write_superblock(0));
+        let written = self.flush_marked(OPEN_FOR_WRITE, None).and_then(|()| self.write_superblock(0));
         let written = written.inspect_err(|_| {
             // The first error is the one to tell.
             let _ = self.unmark();
@@ -266,9 +322,47 @@ impl FileState {
         let cell = Arc::new(DatasetCell::new(open()?));
         let mut open = self.open.lock();
         if open.len() >= DATASETS_KEPT && open.len().is_power_of_two() {
-            open.retain(|_, cell| Arc::strong_count(cell) > 1);
+            open.retain(|_, cell| Arc::strong_count(cell) > 1 || cell.is_dirty());
         }
         Ok(Arc::clone(open.entry(address).or_insert(cell)))
+    }
+
+    /// A hard link to the object at `address` is gone, and with the last one the object; one that somebody
+    /// has open goes when nobody has any more. The caller holds the gate.
+    pub(crate) fn drop_link(&self, address: Address) -> Result<()> {
+        let used = |cell: &Arc<DatasetCell>| Arc::strong_count(cell) > 1;
+        let last = Header::open(self.metadata(), address)?.link_count() <= 1;
+        if last && self.open.lock().get(&address).is_some_and(used) {
+            edit::set_link_count(self.metadata(), address, 0)?;
+            self.orphans.lock().push(address);
+            return Ok(());
+        }
+        if last {
+            self.open.lock().remove(&address);
+            self.forget_layout(address);
+        }
+        delete::unlink(&self.objects, address, &mut stored::free_chunks)
+    }
+
+    /// Frees objects without links that nobody has open any more; `all` of them when the file is closed.
+    fn drop_orphans(&self, all: bool) -> Result<()> {
+        let orphans = std::mem::take(&mut *self.orphans.lock());
+        for address in orphans {
+            let used = self.open.lock().get(&address).is_some_and(|cell| Arc::strong_count(cell) > 1);
+            if used && !all {
+                self.orphans.lock().push(address);
+            } else {
+                self.open.lock().remove(&address);
+                self.forget_layout(address);
+                delete::unlink(&self.objects, address, &mut stored::free_chunks)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The mappings of the virtual dataset at `address` are to be decoded again.
+    pub(crate) fn forget_layout(&self, address: Address) {
+        self.layouts.lock().remove(&address);
     }
 
     /// The state of a dataset that a virtual dataset read from before.

@@ -139,8 +139,8 @@ impl Object {
 /// What all objects have, such as attributes, is in its [`Location`].
 #[derive(Clone, Debug)]
 pub struct NamedDatatype {
-    location: Location,
-    datatype: Datatype,
+    pub(crate) location: Location,
+    pub(crate) datatype: Datatype,
 }
 
 impl Deref for NamedDatatype {
@@ -207,10 +207,19 @@ impl Group {
     pub fn object(&self, path: impl AsRef<[u8]>) -> Result<Object> {
         let path = path.as_ref();
         let _reading = self.file.reading()?;
+        self.open(path).at(|| place(&self.file, &join(&self.location.path, path)))
+    }
+
+    /// The object at a path; the caller holds the gate.
+    pub(crate) fn open(&self, path: &[u8]) -> Result<Object> {
         let mut walk = Walk::from(&self.location);
-        walk.follow(path)
-            .and_then(|()| walk.finish())
-            .at(|| place(&self.file, &join(&self.location.path, path)))
+        walk.follow(path)?;
+        walk.finish()
+    }
+
+    /// The root group of the file; the caller holds the gate.
+    pub(crate) fn root(&self) -> Self {
+        Self { location: Location::new(&self.file, self.file.superblock.root, b"/") }
     }
 
     /// The dataset at a path.

@@ -3,8 +3,11 @@
 //! hyperslab is its own engine: it reads and writes the HDF5 format itself, without libhdf5.
 
 mod attribute;
+mod attribute_write;
+mod builder;
 mod create;
 mod dataset;
+mod dataset_write;
 mod datatype;
 mod error;
 mod file;
@@ -15,6 +18,7 @@ mod format;
 #[doc(hidden)]
 pub mod fuzzing;
 mod group;
+mod group_write;
 mod index;
 mod layout;
 mod location;
@@ -35,6 +39,8 @@ mod stored;
 mod vds;
 
 pub use attribute::Attribute;
+pub use attribute_write::AttributeData;
+pub use builder::{Allocation, DatasetBuilder, FillTime};
 pub use create::NewFile;
 pub use dataset::Dataset;
 pub use datatype::{

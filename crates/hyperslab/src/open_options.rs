@@ -173,7 +173,7 @@ impl OpenOptions {
         let open = || {
             let storage = Arc::new(FileStorage::open_writable(path).map_err(cannot_open)?);
             self.lock_to_write(&storage)?;
-            let state = FileState::open_writable(Arc::clone(&storage) as Arc<dyn WriteAt>)?;
+            let state = FileState::open_writable(Arc::clone(&storage) as Arc<dyn WriteAt>, true)?;
             Ok(self.finish(state, path, storage))
         };
         open().at(|| path.display().to_string())
@@ -213,7 +213,7 @@ impl OpenOptions {
     /// `Usage` for a user block of another size than a power of two.
     pub fn create_in_memory(&self) -> Result<File> {
         let storage = Arc::new(MemoryStorage::default());
-        let mut state = FileState::create(storage as Arc<dyn WriteAt>, self)?;
+        let mut state = FileState::create(storage as Arc<dyn WriteAt>, self, false)?;
         state.options = self.settled(&state.place);
         Ok(File { state: Arc::new(state) })
     }
@@ -224,7 +224,7 @@ impl OpenOptions {
     /// `Malformed` when the bytes are not a sound HDF5 file.
     pub fn open_rw_bytes(&self, bytes: Vec<u8>) -> Result<File> {
         let storage = Arc::new(MemoryStorage::new(bytes));
-        let mut state = FileState::open_writable(storage as Arc<dyn WriteAt>)?;
+        let mut state = FileState::open_writable(storage as Arc<dyn WriteAt>, false)?;
         state.options = self.settled(&state.place);
         Ok(File { state: Arc::new(state) })
     }
@@ -239,7 +239,7 @@ impl OpenOptions {
             let storage = Arc::new(FileStorage::create(path, new).map_err(cannot_create)?);
             self.lock_to_write(&storage)?;
             storage.set_len(0).map_err(cannot_create)?;
-            let state = FileState::create(Arc::clone(&storage) as Arc<dyn WriteAt>, self)?;
+            let state = FileState::create(Arc::clone(&storage) as Arc<dyn WriteAt>, self, true)?;
             Ok(self.finish(state, path, storage))
         };
         make().at(|| path.display().to_string())

@@ -1,14 +1,22 @@
 //! [`Stored`]: elements that are in this file, or in raw files beside it.
 
+use crate::dataset::DatasetState;
 use crate::error::{Error, Place, Result};
 use crate::file_state::FileState;
-use crate::format::bytes::Address;
+use crate::filter::FilterPipeline;
+use crate::format::bytes::{Address, Wire};
 use crate::format::message::layout::DataLayout;
 use crate::format::message::other::ExternalFiles;
+use crate::format::object_header::kind;
 use crate::index::{self, ChunkGrid, ChunkIndex};
+use crate::layout::cache::ChunkCache;
+use crate::layout::chunked_mut::ChunkSet;
 use crate::layout::execute::Identity;
 use crate::layout::external::{ExternalFile, Opener};
+use crate::layout::write::{ElementsMut, LayoutMut};
 use crate::layout::{Elements, Layout};
+use crate::object::Objects;
+use crate::object::header::Header;
 use crate::object::local_heap::LocalHeap;
 use crate::source_policy::{Search, SourcePolicy};
 use crate::space::Extent;
@@ -21,9 +29,22 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(crate) enum Stored {
     Compact(Vec<u8>),
-    Contiguous { address: Option<Address>, size: u64 },
-    External { files: Vec<ExternalFile>, beside: Beside },
-    Chunked { grid: ChunkGrid, index: Box<dyn ChunkIndex>, edge_unfiltered: bool, identity: Identity },
+    Contiguous {
+        address: Option<Address>,
+        size: u64,
+    },
+    External {
+        files: Vec<ExternalFile>,
+        beside: Beside,
+    },
+    Chunked {
+        grid: ChunkGrid,
+        index: Box<dyn ChunkIndex>,
+        edge_unfiltered: bool,
+        identity: Identity,
+        /// Chunks that wait to be stored; shared by the states a dataset goes through.
+        cache: Arc<ChunkCache>,
+    },
 }
 
 /// What the layout needs to know of the dataset.
@@ -71,7 +92,8 @@ impl Stored {
                 let grid = ChunkGrid { dims, max, chunk: chunked.chunk.clone(), element_size };
                 let index = index::open(&chunked, &grid, shape.filtered)?;
                 let edge_unfiltered = chunked.edge_unfiltered();
-                Ok(Self::Chunked { grid, index, edge_unfiltered, identity: Identity::fresh() })
+                let (identity, cache) = (Identity::fresh(), Arc::default());
+                Ok(Self::Chunked { grid, index, edge_unfiltered, identity, cache })
             }
             DataLayout::Virtual { .. } => Err(Error::usage("a virtual dataset stores no elements")),
         }
@@ -93,23 +115,73 @@ impl Stored {
         }
     }
 
-    /// The elements as a read takes them.
-    pub(crate) fn elements<'a>(
+    /// Chunks that wait to be stored.
+    pub(crate) fn cache(&self) -> Option<&Arc<ChunkCache>> {
+        match self {
+            Self::Chunked { cache, .. } => Some(cache),
+            _ => None,
+        }
+    }
+
+    /// Takes over the chunks that wait in another state of the same dataset.
+    pub(crate) fn adopt(&mut self, waiting: &Arc<ChunkCache>) {
+        if let Self::Chunked { cache, .. } = self {
+            *cache = Arc::clone(waiting);
+        }
+    }
+
+    /// A copy of elements that are stored in the layout message.
+    pub(crate) fn compact_bytes(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Compact(bytes) => Some(bytes.clone()),
+            _ => None,
+        }
+    }
+
+    /// The elements as a write takes them; `compact` are those in the layout message.
+    pub(crate) fn elements_mut<'a>(
         &'a self,
-        dataset: &'a crate::dataset::DatasetState,
+        dataset: &'a DatasetState,
         file: &'a FileState,
-    ) -> Elements<'a> {
+        compact: &'a mut Option<Vec<u8>>,
+    ) -> ElementsMut<'a> {
+        let layout = match self {
+            Self::Compact(_) => LayoutMut::Compact(compact.get_or_insert_default()),
+            Self::Contiguous { address, size } => {
+                LayoutMut::Contiguous { address: *address, size: *size, filled: dataset.is_filled() }
+            }
+            Self::External { files, beside } => LayoutMut::External { files, opener: beside },
+            Self::Chunked { grid, index, edge_unfiltered, cache, .. } => LayoutMut::Chunked(ChunkSet {
+                grid,
+                index: &**index,
+                pipeline: &dataset.pipeline,
+                edge_unfiltered: *edge_unfiltered,
+                cache,
+            }),
+        };
+        ElementsMut {
+            metadata: file.metadata(),
+            layout,
+            dims: dataset.extent.dims(),
+            element: dataset.datatype.size(),
+            fill: &dataset.fill,
+            change: None,
+        }
+    }
+
+    /// The elements as a read takes them.
+    pub(crate) fn elements<'a>(&'a self, dataset: &'a DatasetState, file: &'a FileState) -> Elements<'a> {
         let layout = match self {
             Self::Compact(bytes) => Layout::Compact(bytes),
             Self::Contiguous { address, size } => Layout::Contiguous { address: *address, size: *size },
             Self::External { files, beside } => Layout::External { files, opener: beside },
-            Self::Chunked { grid, index, edge_unfiltered, identity } => Layout::Chunked {
+            Self::Chunked { grid, index, edge_unfiltered, identity, cache } => Layout::Chunked {
                 grid,
                 index: Some(&**index),
                 pipeline: &dataset.pipeline,
                 edge_unfiltered: *edge_unfiltered,
                 reuse: Some(*identity),
-                cache: None,
+                cache: Some(cache),
             },
         };
         Elements {
@@ -120,6 +192,26 @@ impl Stored {
             fill: &dataset.fill,
         }
     }
+}
+
+/// Frees the chunks of a dataset, and the index that finds them.
+pub(crate) fn free_chunks(objects: &Objects, header: &Header) -> Result<()> {
+    let layout = objects.decoded(header, kind::LAYOUT, DataLayout::read)?;
+    let extent = objects.decoded(header, kind::DATASPACE, Extent::read)?;
+    let (Some(DataLayout::Chunked(chunked)), Some(extent)) = (layout, extent) else { return Ok(()) };
+    let pipeline = objects.decoded(header, kind::FILTER_PIPELINE, FilterPipeline::read)?.unwrap_or_default();
+    let (dims, max) = (extent.dims().to_vec(), extent.max().to_vec());
+    let grid = ChunkGrid { dims, max, chunk: chunked.chunk.clone(), element_size: chunked.element_size };
+    let index = index::open(&chunked, &grid, !pipeline.filters.is_empty())?;
+    let last: Vec<u64> = grid
+        .dims
+        .iter()
+        .zip(&grid.chunk)
+        .map(|(dim, side)| dim.div_ceil((*side).max(1)).saturating_sub(1))
+        .collect();
+    let md = &objects.metadata;
+    index.visit(md, &vec![0; last.len()], &last, &mut |_, chunk| md.free(chunk.address, chunk.size))?;
+    index.delete(md)
 }
 
 /// Bytes of a contiguous dataset, which needs so many; older files do not say.

@@ -95,8 +95,16 @@ impl Metadata {
         self.bounds
     }
 
-    /// The same file with an image laid over it.
+    /// The same file with an image laid over it; in a file that is written, its structures take their places.
     pub(crate) fn with_image(mut self, image: Vec<(Address, Vec<u8>)>) -> Self {
+        if let Some(staged) = &self.staged {
+            let mut staged = staged.lock();
+            for (address, bytes) in image {
+                staged.put(Stage::Block, address, bytes, Seal::None);
+            }
+            drop(staged);
+            return self;
+        }
         self.image = image.into_iter().map(|(address, bytes)| (address.0, bytes)).collect();
         self
     }
@@ -224,11 +232,47 @@ impl Metadata {
         self.staged.is_some()
     }
 
-    /// Room for `length` bytes.
+    /// Room for a block of metadata of `length` bytes.
     pub(crate) fn allocate(&self, length: usize) -> Result<Address> {
         let mut staged = self.writer()?.lock();
         staged.check()?;
+        staged.space.allocate_block(length as u64)
+    }
+
+    /// Room for `length` bytes of element data.
+    pub(crate) fn allocate_data(&self, length: usize) -> Result<Address> {
+        let mut staged = self.writer()?.lock();
+        staged.check()?;
         staged.space.allocate(length as u64)
+    }
+
+    /// Where the next version of the block at `address` is to be edited, with its bytes as they are now: the
+    /// same place, or, when others read the file and could see it half written, another one. Whatever leads
+    /// to the block must lead there then.
+    pub(crate) fn shadow(
+        &self,
+        (stage, seal): (Stage, Seal),
+        address: Address,
+        length: usize,
+    ) -> Result<Address> {
+        let staged = self.writer()?;
+        if !staged.lock().moves(address, length as u64) {
+            return Ok(address);
+        }
+        let bytes = self.read(address, length)?;
+        let mut staged = staged.lock();
+        let other = staged.shadow(address, length as u64)?;
+        staged.put(stage, other, bytes, seal);
+        drop(staged);
+        self.decoded.forget(address.0);
+        self.decoded.forget(other.0);
+        Ok(other)
+    }
+
+    /// Others begin to read the file, which is said to end at `announced`, or cease to.
+    pub(crate) fn set_live(&self, announced: Option<u64>) -> Result<()> {
+        self.writer()?.lock().set_live(announced);
+        Ok(())
     }
 
     /// Gives the `length` bytes at `address` back; what they held is forgotten.
@@ -331,9 +375,15 @@ impl Metadata {
     ///
     /// After an error nothing is written any more; the file is then as the last flush left it.
     pub(crate) fn flush(&self) -> Result<()> {
+        self.flush_as(false)
+    }
+
+    /// As [`flush`](Self::flush); a `durable` one returns when all is on the disk, and waits for the disk
+    /// between what leads to nothing yet and what leads to it.
+    pub(crate) fn flush_as(&self, durable: bool) -> Result<()> {
         let mut staged = self.writer()?.lock();
         staged.check()?;
-        let flushed = staged.flush().and_then(|changed| {
+        let flushed = staged.flush(durable).and_then(|changed| {
             for (offset, length) in changed {
                 self.pages.forget(offset, length);
             }
@@ -341,6 +391,12 @@ impl Metadata {
         });
         flushed.map_err(|error| Error::io("writing metadata", error))?;
         self.pages.remeasure(self.base.saturating_add(staged.space.end()));
+        Ok(())
+    }
+
+    /// The file is made of pages of so many bytes.
+    pub(crate) fn set_page(&self, page: u64) -> Result<()> {
+        self.writer()?.lock().space.set_page(page);
         Ok(())
     }
 
@@ -433,9 +489,9 @@ mod tests {
         let second = md.place(Stage::Block, vec![2; 20]).unwrap();
         for _ in 0..2 {
             assert_eq!(md.read(Address(first.0 + 4), 8).unwrap(), [1; 8]);
-            let across = md.read(first, 44).unwrap();
-            assert_eq!((across[19], across[20], across[24]), (1, 0, 2));
-            assert_eq!(second.0, first.0 + 24);
+            let across = md.read(first, 40).unwrap();
+            assert_eq!((across[19], across[20]), (1, 2));
+            assert_eq!(second.0, first.0 + 20);
             md.flush().unwrap();
         }
     }

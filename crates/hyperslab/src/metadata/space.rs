@@ -4,9 +4,6 @@ use crate::error::{Error, Result};
 use crate::format::bytes::{Address, all_ones};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is appended begins at a multiple of this.
-const ALIGNMENT: u64 = 8;
-
 /// The space of a file that is written.
 ///
 /// Space that the file on disk refers to is not given out again before the next flush, so that a flush
@@ -23,6 +20,17 @@ pub(crate) struct Space {
     fresh: Ranges,
     /// Freed since the last flush, but part of the file on disk.
     pending: Vec<(u64, u64)>,
+    placement: Placement,
+    /// Whether others read the file now: they may hold on to what was freed.
+    live: bool,
+}
+
+/// Where blocks may lie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Placement {
+    Anywhere,
+    /// In pages of so many bytes: what is smaller lies in one, what is larger begins one.
+    Pages(u64),
 }
 
 /// Ranges that do not touch: start → length.
@@ -80,7 +88,14 @@ impl Space {
             by_length: BTreeSet::new(),
             fresh: Ranges::default(),
             pending: Vec::new(),
+            placement: Placement::Anywhere,
+            live: false,
         }
+    }
+
+    /// The file is made of pages of so many bytes.
+    pub(crate) fn set_page(&mut self, page: u64) {
+        self.placement = Placement::Pages(page);
     }
 
     pub(crate) fn end(&self) -> u64 {
@@ -98,12 +113,44 @@ impl Space {
         self.free.0.values().chain(self.pending.iter().map(|(_, length)| length)).sum()
     }
 
+    /// Others begin or cease to read the file: what it refers to or once did is not reused meanwhile.
+    pub(crate) fn set_live(&mut self, live: bool) {
+        self.live = live;
+        if live {
+            // Whoever has opened the file already may still look there.
+            let free = std::mem::take(&mut self.free.0);
+            self.by_length.clear();
+            self.pending.extend(free);
+        }
+    }
+
+    /// Room for a block of metadata of `length` bytes. While others read, blocks that are written over lie
+    /// where a disk writes them whole: in one sector of 512 bytes, or in one page of 4096.
+    pub(crate) fn allocate_block(&mut self, length: u64) -> Result<Address> {
+        if self.live {
+            let unit = if length <= 512 { 512 } else { 4096 };
+            let next = self.end.checked_next_multiple_of(unit).unwrap_or(self.end);
+            if length > next - self.end {
+                self.fresh.add(self.end, next - self.end);
+                self.end = next;
+            }
+        }
+        self.allocate(length)
+    }
+
+    /// The block at an address is not referred to any more, so it may be written like a new one.
+    pub(crate) fn renew(&mut self, address: Address, length: u64) {
+        self.fresh.add(address.0, length);
+    }
+
     /// Room for `length` bytes: the smallest free range that has it, else at the end.
     pub(crate) fn allocate(&mut self, length: u64) -> Result<Address> {
         if length == 0 {
             return Err(Error::usage("an allocation of no bytes"));
         }
-        if let Some((whole, start)) = self.by_length.range((length, 0)..).next().copied() {
+        if let Some((whole, start)) = self.by_length.range((length, 0)..).next().copied()
+            && self.placement == Placement::Anywhere
+        {
             self.by_length.remove(&(whole, start));
             self.free.0.remove(&start);
             if whole > length {
@@ -113,7 +160,7 @@ impl Space {
             self.fresh.add(start, length);
             return Ok(Address(start));
         }
-        let start = self.end.checked_next_multiple_of(ALIGNMENT);
+        let start = self.in_page(self.end, length);
         let end = start.and_then(|start| start.checked_add(length)).filter(|end| *end <= self.most);
         let (Some(start), Some(end)) = (start, end) else {
             let message = format!("the file would pass {:#x} bytes, all its addresses can say", self.most);
@@ -122,6 +169,13 @@ impl Space {
         self.fresh.add(self.end, end - self.end);
         self.end = end;
         Ok(Address(start))
+    }
+
+    /// The first start from `start` on at which `length` bytes lie in their pages as they must.
+    fn in_page(&self, start: u64, length: u64) -> Option<u64> {
+        let Placement::Pages(page) = self.placement else { return Some(start) };
+        let next = start.checked_next_multiple_of(page)?;
+        if length < page && start.checked_add(length)? <= next { Some(start) } else { Some(next) }
     }
 
     /// Gives space back.
@@ -147,8 +201,14 @@ impl Space {
         self.by_length.insert((whole.1, whole.0));
     }
 
-    /// Moves the end before what is free at the end.
+    /// Moves the end before what is free at the end; in a file of pages, to the end of the last one.
     pub(crate) fn trim(&mut self) {
+        if let Placement::Pages(page) = self.placement {
+            let end = self.end.checked_next_multiple_of(page).unwrap_or(self.end);
+            self.fresh.add(self.end, end - self.end);
+            self.end = end;
+            return;
+        }
         if let Some((start, length)) = self.free.0.iter().next_back().map(|(a, b)| (*a, *b))
             && start.saturating_add(length) >= self.end
         {
@@ -161,6 +221,9 @@ impl Space {
     /// The file on disk is now as the one in memory.
     pub(crate) fn published(&mut self) {
         self.fresh.0.clear();
+        if self.live {
+            return;
+        }
         for (start, length) in std::mem::take(&mut self.pending) {
             self.release(start, length);
         }
@@ -196,6 +259,34 @@ mod tests {
         assert_eq!(space.free.0.len(), 1);
         space.trim();
         assert_eq!((space.end(), space.idle()), (16, 0));
+    }
+
+    #[test]
+    fn in_a_file_of_pages_small_blocks_stay_in_one_and_large_ones_begin_one() {
+        let mut space = Space::new(4000, 8);
+        space.set_page(4096);
+        let starts: Vec<u64> = [90, 100, 5000, 8].map(|length| space.allocate(length).unwrap().0).to_vec();
+        assert_eq!(starts, [4000, 4096, 8192, 13192]);
+        space.trim();
+        assert_eq!(space.end(), 16384);
+    }
+
+    #[test]
+    fn while_others_read_nothing_they_may_hold_is_reused_and_blocks_lie_in_sectors() {
+        let mut space = Space::new(0, 8);
+        let old = space.allocate(400).unwrap();
+        space.published();
+        space.free(old, 400);
+        space.published();
+        space.set_live(true);
+        assert_eq!(
+            [300, 300, 700, 5000, 8].map(|n| space.allocate_block(n).unwrap().0),
+            [512, 1024, 1324, 4096, 9096]
+        );
+        space.published();
+        space.set_live(false);
+        space.published();
+        assert_eq!(space.allocate(400).unwrap(), old);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::format::bytes::Address;
 use crate::format::checksum::lookup3;
 use crate::metadata::space::Space;
 use crate::storage::WriteAt;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
 
@@ -41,10 +41,10 @@ pub(crate) enum Seal {
     After(usize),
 }
 
+/// Bytes a disk writes as a whole.
+const SECTOR: u64 = 512;
 /// Bytes that are written at once, at most, besides single blocks that are larger.
 const BATCH: usize = 1 << 20;
-/// Blocks so near to each other are written together when what is between them belongs to nobody.
-const NEAR: u64 = 8;
 
 /// What waits to be written.
 #[derive(Debug)]
@@ -55,6 +55,10 @@ pub(crate) struct Staged {
     pub(crate) space: Space,
     blocks: BTreeMap<u64, Block>,
     state: State,
+    /// While others read the file: the end of it they were told, beyond which nothing is reachable.
+    announced: Option<u64>,
+    /// The second homes of blocks that move between two while others read: where the other one is.
+    homes: HashMap<u64, u64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,7 +101,15 @@ impl Block {
 
 impl Staged {
     pub(crate) fn new(storage: Arc<dyn WriteAt>, base: u64, space: Space) -> Self {
-        Self { storage, base, space, blocks: BTreeMap::new(), state: State::Sound }
+        Self {
+            storage,
+            base,
+            space,
+            blocks: BTreeMap::new(),
+            state: State::Sound,
+            announced: None,
+            homes: HashMap::new(),
+        }
     }
 
     /// Fails once a write has failed.
@@ -119,6 +131,33 @@ impl Staged {
         if self.state == State::Sound {
             self.state = State::Restored;
         }
+    }
+
+    /// Others begin to read the file, which is said to end at `announced`, or cease to.
+    pub(crate) fn set_live(&mut self, announced: Option<u64>) {
+        self.announced = announced;
+        self.space.set_live(announced.is_some());
+        self.homes.clear();
+    }
+
+    /// Whether the next version of a block goes elsewhere: when others may be reading this one, and a disk
+    /// does not write it as a whole.
+    pub(crate) fn moves(&self, address: Address, length: u64) -> bool {
+        self.announced.is_some() && length > SECTOR && !self.space.is_fresh(address.0)
+    }
+
+    /// The place for the next version of a block that moves; nothing on disk leads there.
+    pub(crate) fn shadow(&mut self, address: Address, length: u64) -> Result<Address> {
+        let other = match self.homes.remove(&address.0) {
+            Some(other) => {
+                self.space.renew(Address(other), length);
+                Address(other)
+            }
+            None => self.space.allocate_block(length)?,
+        };
+        self.homes.insert(other.0, address.0);
+        self.blocks.remove(&address.0);
+        Ok(other)
     }
 
     /// Replaces the block at an address.
@@ -195,17 +234,29 @@ impl Staged {
     }
 
     /// Writes what is staged, and gives the ranges of the file (offset and length) that changed.
-    pub(crate) fn flush(&mut self) -> io::Result<Vec<(u64, u64)>> {
+    ///
+    /// A `durable` flush waits for the disk between what leads to nothing yet and what leads to it, so that
+    /// also a machine that stops leaves a file that can be read.
+    pub(crate) fn flush(&mut self, durable: bool) -> io::Result<Vec<(u64, u64)>> {
         for block in self.blocks.values_mut() {
             block.settle();
         }
         let (fresh, known): (Vec<_>, Vec<_>) =
             self.blocks.iter().partition(|(at, _)| self.space.is_fresh(**at));
         let mut changed = Vec::new();
-        let written =
-            self.write_fresh(&fresh, &mut changed).and_then(|()| self.write_known(known, &mut changed));
-        if let Err((state, error)) = written {
-            self.state = state;
+        let (headers, known): (Vec<_>, Vec<_>) =
+            known.into_iter().partition(|(_, block)| block.stage >= Stage::ObjectHeader);
+        let mut before = Vec::new();
+        let written = self
+            .write_fresh(&fresh, &mut changed)
+            .and_then(|()| self.settle(durable))
+            .and_then(|()| self.write_known(known, &mut before, &mut changed))
+            .and_then(|()| self.settle(durable))
+            .and_then(|()| self.write_known(headers, &mut before, &mut changed))
+            .and_then(|()| self.settle(durable));
+        if let Err(error) = written {
+            let restored = before.iter().rev().all(|(at, old)| self.storage.write_at(*at, old).is_ok());
+            self.state = if restored { State::Restored } else { State::Damaged };
             return Err(error);
         }
         self.blocks.clear();
@@ -215,7 +266,8 @@ impl Staged {
 
     /// Makes the file as long as the space in use.
     pub(crate) fn fit(&mut self) -> io::Result<()> {
-        let length = self.base.saturating_add(self.space.end());
+        let end = self.announced.unwrap_or(0).max(self.space.end());
+        let length = self.base.saturating_add(end);
         if self.storage.len()? == length {
             return Ok(());
         }
@@ -223,48 +275,48 @@ impl Staged {
     }
 
     /// New blocks, in runs; nothing on disk leads to them.
-    fn write_fresh(&self, blocks: &[(&u64, &Block)], changed: &mut Vec<(u64, u64)>) -> Written {
+    fn write_fresh(&self, blocks: &[(&u64, &Block)], changed: &mut Vec<(u64, u64)>) -> io::Result<()> {
         let mut run: Vec<u8> = Vec::new();
         let mut start = 0_u64;
         for (at, block) in blocks {
             let end = start.saturating_add(run.len() as u64);
-            let gap = at.saturating_sub(end);
-            if !run.is_empty() && (gap >= NEAR || run.len().saturating_add(block.bytes.len()) > BATCH) {
-                self.write(start, &run, changed).map_err(|error| (State::Restored, error))?;
+            if !run.is_empty() && (**at != end || run.len().saturating_add(block.bytes.len()) > BATCH) {
+                self.write(start, &run, changed)?;
                 run.clear();
             }
             if run.is_empty() {
                 start = **at;
-            } else {
-                run.resize(run.len().saturating_add(usize::try_from(gap).unwrap_or(0)), 0);
             }
             run.extend_from_slice(&block.bytes);
         }
         if run.is_empty() {
             return Ok(());
         }
-        self.write(start, &run, changed).map_err(|error| (State::Restored, error))
+        self.write(start, &run, changed)
     }
 
-    /// Blocks the file on disk knows, by stage; when one cannot be written all are put back.
-    fn write_known(&self, mut blocks: Vec<(&u64, &Block)>, changed: &mut Vec<(u64, u64)>) -> Written {
+    /// Blocks the file on disk knows, by stage; `before` gets what was there, to put it back.
+    fn write_known(
+        &self,
+        mut blocks: Vec<(&u64, &Block)>,
+        before: &mut Vec<(u64, Vec<u8>)>,
+        changed: &mut Vec<(u64, u64)>,
+    ) -> io::Result<()> {
         blocks.sort_by_key(|(at, block)| (block.stage, **at));
-        let length = self.storage.len().map_err(|error| (State::Restored, error))?;
-        let mut before: Vec<(u64, Vec<u8>)> = Vec::new();
+        let length = if blocks.is_empty() { 0 } else { self.storage.len()? };
         for (at, block) in blocks {
             let offset = self.base.saturating_add(*at);
             let there = length.saturating_sub(offset).min(block.bytes.len() as u64);
             let mut old = vec![0; usize::try_from(there).unwrap_or(0)];
-            let written = self.storage.read_at(offset, &mut old).and_then(|()| {
-                before.push((offset, old));
-                self.write(*at, &block.bytes, changed)
-            });
-            if let Err(error) = written {
-                let restored = before.iter().rev().all(|(at, old)| self.storage.write_at(*at, old).is_ok());
-                return Err((if restored { State::Restored } else { State::Damaged }, error));
-            }
+            self.storage.read_at(offset, &mut old)?;
+            before.push((offset, old));
+            self.write(*at, &block.bytes, changed)?;
         }
         Ok(())
+    }
+
+    fn settle(&self, durable: bool) -> io::Result<()> {
+        if durable { self.storage.sync() } else { Ok(()) }
     }
 
     fn write(&self, at: u64, bytes: &[u8], changed: &mut Vec<(u64, u64)>) -> io::Result<()> {
@@ -277,5 +329,3 @@ impl Staged {
         &self.storage
     }
 }
-
-type Written = std::result::Result<(), (State, io::Error)>;

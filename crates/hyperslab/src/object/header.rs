@@ -4,7 +4,7 @@ pub(crate) mod edit;
 
 use crate::error::{Error, Place, Result, to_usize};
 use crate::format::bytes::{Address, Cursor, little_endian};
-use crate::format::message::other::{check_file_space, check_time};
+use crate::format::message::other::{FileSpace, check_time};
 use crate::format::object_header::{
     Framed, PREFIX_2_MAX, Prefix, RawMessage, kind, open_continuation, read_continuation, read_messages,
     read_prefix,
@@ -133,7 +133,9 @@ impl Header {
                 kind::TIME_OLD => check_time(&mut cursor, true).at(|| "modification time message")?,
                 kind::TIME => check_time(&mut cursor, false).at(|| "modification time message")?,
                 kind::FILE_SPACE_INFO if message.is_outdated() => {}
-                kind::FILE_SPACE_INFO => check_file_space(&mut cursor).at(|| "file space info message")?,
+                kind::FILE_SPACE_INFO => {
+                    FileSpace::read(&mut cursor).map(drop).at(|| "file space info message")?;
+                }
                 _ => {}
             }
         }

@@ -15,9 +15,9 @@ pub(crate) mod links;
 pub(crate) mod local_heap;
 pub(crate) mod symbol_table;
 
-use crate::datatype::{Datatype, Heap};
+use crate::datatype::{Datatype, Heap, HeapWriter};
 use crate::error::{Error, Place, Result};
-use crate::format::bytes::{Address, Cursor, Wire};
+use crate::format::bytes::{Address, Cursor, Sink, Wire};
 use crate::format::cache_image;
 use crate::format::message::other::{Shared, SharedIndex, SharedTable, read_shared_table, shared_table_size};
 use crate::format::object_header::{RawMessage, kind};
@@ -136,6 +136,16 @@ impl Objects {
         let heap =
             heap.ok_or_else(|| Error::malformed(format!("the file shares no messages of type {kind:#x}")))?;
         FractalHeap::open(&self.metadata, heap)?.get(&self.metadata, &id)
+    }
+}
+
+impl HeapWriter for Objects {
+    fn insert(&self, bytes: &[u8]) -> Result<Vec<u8>> {
+        let (address, index) = self.global_heap.insert(&self.metadata, bytes)?;
+        let mut sink = Sink::new(self.metadata.widths());
+        sink.address(Some(address))?;
+        sink.u32(index);
+        Ok(sink.into_bytes())
     }
 }
 

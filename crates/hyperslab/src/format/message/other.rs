@@ -4,7 +4,7 @@
 #![allow(dead_code, reason = "the writer of old headers will use it")]
 
 use crate::error::{Error, Result};
-use crate::format::bytes::{Address, Cursor, Length, Wire};
+use crate::format::bytes::{Address, Cursor, Length, Sink, Wire};
 
 record! {
     /// Where an old-style group keeps its links.  Spec: IV.A.2.r "The Symbol Table Message".
@@ -76,6 +76,21 @@ impl Shared {
         let address = cursor.address()?.ok_or_else(|| Error::malformed("a shared message has no address"))?;
         Ok(Self::Committed(address))
     }
+
+    /// Writes version 2 for a named datatype, version 3 for a shared message.
+    pub(crate) fn write(&self, sink: &mut Sink) -> Result<()> {
+        match self {
+            Self::Committed(address) => {
+                sink.put(&[2, 2]);
+                sink.address(Some(*address))
+            }
+            Self::Heap(id) => {
+                sink.put(&[3, 1]);
+                sink.put(id);
+                Ok(())
+            }
+        }
+    }
 }
 
 record! {
@@ -107,27 +122,63 @@ pub(crate) fn check_time(cursor: &mut Cursor<'_>, old: bool) -> Result<()> {
     cursor.skip(7)
 }
 
-/// Fails unless file space info is sound.  Spec: IV.A.2.x "The File Space Info Message".
-pub(crate) fn check_file_space(cursor: &mut Cursor<'_>) -> Result<()> {
-    let version = cursor.version(&[0, 1])?;
-    let strategy = cursor.u8()?;
-    if version == 0 {
-        // Where free space is follows for some strategies, but some writers left it out.
-        if strategy > 4 {
-            return Err(Error::malformed(format!("file space strategy is {strategy}, expected 0 to 4")));
+/// How space is managed in a file.  Spec: IV.A.2.x "The File Space Info Message", version 1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileSpace {
+    /// 1 for a file made of pages.
+    pub(crate) strategy: u8,
+    /// Whether free space is remembered in the file.
+    pub(crate) persists: bool,
+    pub(crate) threshold: u64,
+    /// Bytes of a page.
+    pub(crate) page: u64,
+    pub(crate) metadata_threshold: u16,
+    /// The end of the file, as it was before what manages free space was written.
+    pub(crate) end: Option<Address>,
+}
+
+/// Kinds of space that are managed apart, in a file that remembers free space.
+const MANAGERS: usize = 12;
+
+impl FileSpace {
+    /// Whether the file is made of pages.
+    pub(crate) fn is_paged(&self) -> bool {
+        self.strategy == 1
+    }
+
+    /// What the message says; none in the form of a development version. Managers are not looked at.
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Option<Self>> {
+        let version = cursor.version(&[0, 1])?;
+        let strategy = cursor.u8()?;
+        if version == 0 {
+            // Where free space is follows for some strategies, but some writers left it out.
+            if strategy > 4 {
+                return Err(Error::malformed(format!("file space strategy is {strategy}, expected 0 to 4")));
+            }
+            return cursor.length().map(|_| None);
         }
-        return cursor.length().map(|_| ());
+        let persists = cursor.u8()? != 0;
+        let (threshold, page) = (cursor.length()?, cursor.length()?);
+        if !(512..=1 << 30).contains(&page) {
+            return Err(Error::malformed(format!("file space pages are {page} bytes, expected 512 to 2^30")));
+        }
+        let metadata_threshold = cursor.u16()?;
+        let end = cursor.address()?;
+        let managers: usize = if persists { MANAGERS } else { 0 };
+        cursor.skip(managers.saturating_mul(usize::from(cursor.widths().offsets)))?;
+        Ok(Some(Self { strategy, persists, threshold, page, metadata_threshold, end }))
     }
-    let persists = cursor.u8()?;
-    cursor.length()?;
-    let page = cursor.length()?;
-    if !(512..=1 << 30).contains(&page) {
-        return Err(Error::malformed(format!("file space pages are {page} bytes, expected 512 to 2^30")));
+
+    /// Writes the message without managers: all free space is forgotten.
+    pub(crate) fn write(&self, sink: &mut Sink) -> Result<()> {
+        sink.put(&[1, self.strategy, u8::from(self.persists)]);
+        sink.length(self.threshold)?;
+        sink.length(self.page)?;
+        sink.u16(self.metadata_threshold);
+        sink.address(self.end)?;
+        let managers: usize = if self.persists { MANAGERS } else { 0 };
+        (0..managers).try_for_each(|_| sink.address(None))
     }
-    cursor.skip(2)?;
-    cursor.address()?;
-    let managers: usize = if persists == 0 { 0 } else { 12 };
-    cursor.skip(managers.saturating_mul(usize::from(cursor.widths().offsets)))
 }
 
 record! {

@@ -1,0 +1,157 @@
+//! Making, changing and removing attributes.
+
+use crate::datatype::{CharacterSet, Datatype, Element, Value};
+use crate::error::{Error, Place, Result};
+use crate::format::message::attribute::AttributeMessage;
+use crate::location::Location;
+use crate::object::attributes;
+use crate::space::Extent;
+use ndarray::{ArrayBase, Data, Dimension};
+
+/// What an attribute is to hold.
+#[derive(Clone, Debug)]
+pub struct AttributeData {
+    datatype: Datatype,
+    extent: Extent,
+    elements: Stuff,
+}
+
+#[derive(Clone, Debug)]
+enum Stuff {
+    Bytes(Vec<u8>),
+    Values(Vec<Value>),
+}
+
+impl AttributeData {
+    /// Elements of a datatype, as their bytes in row-major order.
+    #[must_use]
+    pub fn from_bytes(datatype: Datatype, extent: Extent, bytes: Vec<u8>) -> Self {
+        Self { datatype, extent, elements: Stuff::Bytes(bytes) }
+    }
+
+    /// Elements of a datatype, as values in row-major order.
+    #[must_use]
+    pub fn from_values(datatype: Datatype, extent: Extent, values: Vec<Value>) -> Self {
+        Self { datatype, extent, elements: Stuff::Values(values) }
+    }
+
+    fn strings(extent: Extent, strings: Vec<&str>) -> Self {
+        let values = strings.into_iter().map(|text| Value::String(text.as_bytes().to_vec())).collect();
+        Self::from_values(Datatype::variable_string(CharacterSet::Utf8), extent, values)
+    }
+}
+
+impl<T: Element> From<T> for AttributeData {
+    fn from(value: T) -> Self {
+        Self::from_bytes(T::datatype(), Extent::Scalar, bytemuck::bytes_of(&value).to_vec())
+    }
+}
+
+impl<T: Element> From<&[T]> for AttributeData {
+    fn from(values: &[T]) -> Self {
+        let extent = Extent::fixed(&[values.len() as u64]);
+        Self::from_bytes(T::datatype(), extent, bytemuck::cast_slice(values).to_vec())
+    }
+}
+
+impl<T: Element, const N: usize> From<[T; N]> for AttributeData {
+    fn from(values: [T; N]) -> Self {
+        Self::from(values.as_slice())
+    }
+}
+
+impl<T: Element> From<&Vec<T>> for AttributeData {
+    fn from(values: &Vec<T>) -> Self {
+        Self::from(values.as_slice())
+    }
+}
+
+impl<T: Element, S: Data<Elem = T>, D: Dimension> From<&ArrayBase<S, D>> for AttributeData {
+    fn from(array: &ArrayBase<S, D>) -> Self {
+        let extent = Extent::fixed(&array.shape().iter().map(|length| *length as u64).collect::<Vec<_>>());
+        let elements: Vec<T> = array.iter().copied().collect();
+        Self::from_bytes(T::datatype(), extent, bytemuck::cast_slice(&elements).to_vec())
+    }
+}
+
+impl From<&str> for AttributeData {
+    fn from(text: &str) -> Self {
+        Self::strings(Extent::Scalar, vec![text])
+    }
+}
+
+impl From<&[&str]> for AttributeData {
+    fn from(texts: &[&str]) -> Self {
+        Self::strings(Extent::fixed(&[texts.len() as u64]), texts.to_vec())
+    }
+}
+
+impl Location {
+    /// Gives the object an attribute; one of that name is replaced.
+    ///
+    /// ```
+    /// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+    /// let group = file.root()?;
+    /// group.set_attribute("units", "mm")?;
+    /// group.set_attribute("beam", [1.5, 2.5])?;
+    /// assert_eq!(group.attribute("beam")?.extent().dims(), [2]);
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` when the file is open to read only, or the elements do not fit datatype and extent;
+    /// `Limit` when the form of the file has no room for so many bytes.
+    pub fn set_attribute(&self, name: impl AsRef<[u8]>, data: impl Into<AttributeData>) -> Result<()> {
+        let (name, data) = (name.as_ref(), data.into());
+        let place = || format!("{}: attribute \"{}\"", self.place(), String::from_utf8_lossy(name));
+        let _writing = self.file.writing()?;
+        self.put(name, data).at(place)
+    }
+
+    fn put(&self, name: &[u8], data: AttributeData) -> Result<()> {
+        let AttributeData { datatype, extent, elements } = data;
+        let objects = &self.file.objects;
+        let bytes = match elements {
+            Stuff::Bytes(bytes) => bytes,
+            Stuff::Values(values) => {
+                let encoded: Result<Vec<_>> =
+                    values.iter().map(|value| Value::encode(&datatype, value, objects)).collect();
+                encoded?.concat()
+            }
+        };
+        let count = if extent == Extent::Null { 0 } else { extent.count()? };
+        if count.checked_mul(datatype.size() as u64) != Some(bytes.len() as u64) {
+            let message = format!("{} bytes for {count} elements of {}", bytes.len(), datatype.size());
+            return Err(Error::usage(message));
+        }
+        let md = self.file.metadata();
+        let message = AttributeMessage {
+            name: name.to_vec(),
+            utf8: !name.is_ascii(),
+            datatype: md.encode(&datatype)?,
+            datatype_shared: false,
+            dataspace: md.encode(&extent)?,
+            dataspace_shared: false,
+            data: bytes,
+        };
+        attributes::put(objects, self.address, &message)
+    }
+
+    /// Removes an attribute.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of that name, `Usage` when the file is open to read only.
+    pub fn delete_attribute(&self, name: impl AsRef<[u8]>) -> Result<()> {
+        let _writing = self.file.writing()?;
+        attributes::remove(&self.file.objects, self.address, name.as_ref()).at(|| self.place())
+    }
+
+    /// Gives an attribute another name.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none of that name, `Usage` when the new one is taken.
+    pub fn rename_attribute(&self, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) -> Result<()> {
+        let _writing = self.file.writing()?;
+        attributes::rename(&self.file.objects, self.address, from.as_ref(), to.as_ref()).at(|| self.place())
+    }
+}

@@ -1,0 +1,505 @@
+//! [`DatasetBuilder`]: a dataset being described, before it is made.
+
+use crate::dataset::Dataset;
+use crate::datatype::{Datatype, Element};
+use crate::error::{Error, ErrorKind, Place, Result};
+use crate::file_state::FileState;
+use crate::filter::{Filter, FilterPipeline};
+use crate::format::bytes::{Address, Bounds, Sink};
+use crate::format::message::fill::{Fill, FillValue};
+use crate::format::message::layout::DataLayout;
+use crate::format::message::other::Shared;
+use crate::format::object_header::{RawMessage, kind};
+use crate::group::{Group, Object, join};
+use crate::group_write::split;
+use crate::index;
+use crate::location::place;
+use crate::object::delete;
+use crate::object::group::GroupOptions;
+use crate::object::header::edit;
+use crate::space::Extent;
+use crate::vds::layout::VirtualLayout;
+use std::sync::Arc;
+
+/// A message's flag for what never changes.
+const CONSTANT: u8 = 1;
+/// A message's flag for one that only says where it is.
+const SHARED: u8 = 2;
+/// Elements that a compact dataset may take, in bytes: its message has at most 64 KiB.
+const MOST_COMPACT: u64 = 65_000;
+/// Bytes of a chunk whose shape nobody said.
+const CHUNK_GOAL: u64 = 256 << 10;
+
+/// When the space of a dataset is allocated.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Allocation {
+    /// As suits the layout: with the dataset, at the first write, or chunk by chunk.
+    #[default]
+    Default,
+    /// With the dataset.
+    Early,
+    /// All of it at the first write.
+    Late,
+    /// Each chunk when it is first written.
+    Incremental,
+}
+
+/// When the fill value is written to the file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FillTime {
+    /// With the space, when a fill value was set.
+    #[default]
+    IfSet,
+    /// With the space.
+    WithAllocation,
+    /// Never.
+    Never,
+}
+
+/// Where the elements are to be stored.
+#[derive(Clone, Debug)]
+enum Wanted {
+    /// Chunked when anything asks for chunks, else contiguous.
+    Any,
+    Compact,
+    Contiguous,
+    Chunked(Option<Vec<u64>>),
+    Virtual(Arc<VirtualLayout>),
+}
+
+/// A dataset being described, before it is made.
+///
+/// ```
+/// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+/// let frames = file
+///     .new_dataset::<u16>()
+///     .shape([0, 512, 512])
+///     .max_shape([None, Some(512), Some(512)])
+///     .chunk([1, 512, 512])
+///     .shuffle()
+///     .deflate(4)
+///     .create("/entry/frames")?;
+/// assert_eq!(frames.extent().max(), [None, Some(512), Some(512)]);
+/// # Ok::<(), hyperslab::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+#[must_use = "nothing is made before `create`"]
+pub struct DatasetBuilder {
+    group: Group,
+    datatype: Datatype,
+    /// The header of the named datatype, when it is one.
+    named: Option<Address>,
+    extent: Extent,
+    wanted: Wanted,
+    filters: FilterPipeline,
+    fill: Fill,
+    fill_time: FillTime,
+    allocation: Allocation,
+    track_order: bool,
+}
+
+impl DatasetBuilder {
+    pub(crate) fn new(group: Group, datatype: Datatype) -> Self {
+        Self {
+            group,
+            datatype,
+            named: None,
+            extent: Extent::Scalar,
+            wanted: Wanted::Any,
+            filters: FilterPipeline::default(),
+            fill: Fill::Default,
+            fill_time: FillTime::default(),
+            allocation: Allocation::default(),
+            track_order: false,
+        }
+    }
+
+    /// The length of each axis; without one the dataset is a scalar.
+    pub fn shape(mut self, shape: impl AsRef<[u64]>) -> Self {
+        self.extent = Extent::fixed(shape.as_ref());
+        self
+    }
+
+    /// How long each axis may become, `None` without limit; said after the shape.
+    pub fn max_shape(mut self, max: impl AsRef<[Option<u64>]>) -> Self {
+        self.extent = Extent::Simple { dims: self.extent.dims().to_vec(), max: max.as_ref().to_vec() };
+        self
+    }
+
+    /// How large the dataset is and may become, also for a dataset of no elements at all.
+    pub fn extent(mut self, extent: Extent) -> Self {
+        self.extent = extent;
+        self
+    }
+
+    /// Stores the elements in chunks of this shape.
+    pub fn chunk(mut self, chunk: impl AsRef<[u64]>) -> Self {
+        self.wanted = Wanted::Chunked(Some(chunk.as_ref().to_vec()));
+        self
+    }
+
+    /// Stores the elements in chunks of a shape that suits the extent.
+    pub fn chunk_auto(mut self) -> Self {
+        self.wanted = Wanted::Chunked(None);
+        self
+    }
+
+    /// Stores the elements in the object header; at most 65,000 bytes of them.
+    pub fn compact(mut self) -> Self {
+        self.wanted = Wanted::Compact;
+        self
+    }
+
+    /// Stores the elements in one run of bytes.
+    pub fn contiguous(mut self) -> Self {
+        self.wanted = Wanted::Contiguous;
+        self
+    }
+
+    /// Compresses with deflate (gzip), level 0 to 9.
+    pub fn deflate(self, level: u32) -> Self {
+        self.filter(Filter::deflate(level))
+    }
+
+    /// Puts the first bytes of all elements before the second ones, and so on, which helps a compressor.
+    pub fn shuffle(self) -> Self {
+        self.filter(Filter::shuffle())
+    }
+
+    /// Adds a checksum to each chunk.
+    pub fn fletcher32(self) -> Self {
+        self.filter(Filter::fletcher32())
+    }
+
+    /// Adds a filter by its registered number, with its own parameters.
+    pub fn filter_number(self, number: u16, parameters: impl Into<Vec<u32>>, optional: bool) -> Self {
+        self.filter(Filter { id: number, name: None, optional, client: parameters.into() })
+    }
+
+    pub(crate) fn filter(mut self, filter: Filter) -> Self {
+        self.filters.filters.push(filter);
+        self
+    }
+
+    /// What elements read as before they are written.
+    pub fn fill_value<T: Element>(self, value: T) -> Self {
+        self.fill_bytes(bytemuck::bytes_of(&value).to_vec())
+    }
+
+    /// What elements read as before they are written: one element in the dataset's datatype.
+    pub fn fill_bytes(mut self, value: Vec<u8>) -> Self {
+        self.fill = Fill::Value(value);
+        self
+    }
+
+    /// Says that unwritten elements have no value of their own.
+    pub fn without_fill(mut self) -> Self {
+        self.fill = Fill::Undefined;
+        self
+    }
+
+    /// When the fill value is written.
+    pub fn fill_time(mut self, time: FillTime) -> Self {
+        self.fill_time = time;
+        self
+    }
+
+    /// When space is allocated.
+    pub fn allocation(mut self, allocation: Allocation) -> Self {
+        self.allocation = allocation;
+        self
+    }
+
+    /// Whether attributes remember the order in which they are made.
+    pub fn track_order(mut self, on: bool) -> Self {
+        self.track_order = on;
+        self
+    }
+
+    /// Uses a named datatype.
+    pub fn named_datatype(mut self, named: &crate::group::NamedDatatype) -> Self {
+        self.datatype = named.datatype().clone();
+        self.named = Some(named.address);
+        self
+    }
+
+    /// Takes the elements from other datasets.
+    pub fn virtual_layout(mut self, layout: impl Into<Arc<VirtualLayout>>) -> Self {
+        let layout = layout.into();
+        self.extent = layout.extent().clone();
+        self.wanted = Wanted::Virtual(layout);
+        self
+    }
+
+    /// Makes the dataset, and the groups on the way to it.
+    ///
+    /// # Errors
+    /// `Usage` when something has its name, the file is open to read only, or what was asked for does not go together.
+    pub fn create(&self, path: impl AsRef<[u8]>) -> Result<Dataset> {
+        let path = path.as_ref();
+        let whole = || place(&self.group.file, &join(&self.group.path, path));
+        let location = self.group.insert(path, |file| self.make(file))?;
+        let _writing = location.file.writing()?;
+        let Object::Dataset(dataset) =
+            Object::open(&location.file, location.address, &location.path).at(whole)?
+        else {
+            return Err(Error::usage("is not a dataset").at(whole()));
+        };
+        if self.allocation == Allocation::Early {
+            let nothing = vec![0; self.extent.dims().len()];
+            dataset.allocate_beyond(&nothing).at(whole)?;
+        }
+        Ok(dataset)
+    }
+
+    /// Makes the dataset and writes its elements, in row-major order; without a shape it is that of `data`.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create) and [`Dataset::write`].
+    pub fn create_with<'a, T: Element, D: ndarray::Dimension>(
+        mut self,
+        path: impl AsRef<[u8]>,
+        data: impl Into<ndarray::ArrayView<'a, T, D>>,
+    ) -> Result<Dataset> {
+        let data = data.into();
+        if self.extent == Extent::Scalar {
+            self.extent =
+                Extent::fixed(&data.shape().iter().map(|length| *length as u64).collect::<Vec<_>>());
+        }
+        let dataset = self.create(path)?;
+        dataset.write(data)?;
+        Ok(dataset)
+    }
+
+    /// Encodes the header of the dataset.
+    fn make(&self, file: &Arc<FileState>) -> Result<Address> {
+        self.check()?;
+        let md = file.metadata();
+        let chunk = self.chunk_shape()?;
+        let pipeline = match &chunk {
+            Some(chunk) if !self.filters.filters.is_empty() => {
+                Some(self.filters.prepared(&self.datatype, chunk, self.fill_element())?)
+            }
+            _ => None,
+        };
+        let layout = self.layout(file, chunk, pipeline.is_some())?;
+        let message = |kind, flags, body| RawMessage { kind, flags, body };
+        let mut messages = vec![
+            message(kind::DATASPACE, 0, md.encode(&self.extent)?),
+            self.datatype_message(file)?,
+            message(kind::FILL, CONSTANT, md.encode(&self.fill_message(&layout))?),
+        ];
+        if let Some(pipeline) = &pipeline {
+            messages.push(message(kind::FILTER_PIPELINE, CONSTANT, md.encode(pipeline)?));
+        }
+        messages.push(message(kind::LAYOUT, 0, md.encode(&layout)?));
+        if md.bounds() == Bounds::Earliest {
+            messages.push(message(kind::TIME, 0, modification_time()));
+        }
+        let options = edit::Options {
+            spare: edit::ROOM,
+            track_attributes: self.track_order,
+            index_attributes: self.track_order,
+        };
+        edit::create(md, &messages, options)
+    }
+
+    fn datatype_message(&self, file: &FileState) -> Result<RawMessage> {
+        let md = file.metadata();
+        let Some(named) = self.named else {
+            return Ok(RawMessage {
+                kind: kind::DATATYPE,
+                flags: CONSTANT,
+                body: md.encode(&self.datatype)?,
+            });
+        };
+        let mut sink = Sink::new(md.widths());
+        Shared::Committed(named).write(&mut sink)?;
+        delete::link(&file.objects, named)?;
+        Ok(RawMessage { kind: kind::DATATYPE, flags: CONSTANT | SHARED, body: sink.into_bytes() })
+    }
+
+    fn fill_message(&self, layout: &DataLayout) -> FillValue {
+        let time = match self.fill_time {
+            FillTime::WithAllocation => 0,
+            FillTime::Never => 1,
+            FillTime::IfSet => 2,
+        };
+        FillValue { allocation: self.allocation_of(layout), time, fill: self.fill.clone() }
+    }
+
+    fn fill_element(&self) -> Option<&[u8]> {
+        match &self.fill {
+            Fill::Value(value) => Some(value),
+            _ => None,
+        }
+    }
+
+    fn check(&self) -> Result<()> {
+        let (dims, max) = (self.extent.dims(), self.extent.max());
+        if max.len() != dims.len() {
+            return Err(Error::usage(format!(
+                "{} axes, of {} it was said how long they may become",
+                dims.len(),
+                max.len()
+            )));
+        }
+        if let Some((dim, max)) = dims.iter().zip(max).find(|(dim, max)| max.is_some_and(|max| max < **dim)) {
+            return Err(Error::usage(format!("an axis of {dim} may become {max:?} long")));
+        }
+        if let Some(fill) = self.fill_element().filter(|fill| fill.len() != self.datatype.size()) {
+            let message =
+                format!("a fill value of {} bytes for elements of {}", fill.len(), self.datatype.size());
+            return Err(Error::usage(message));
+        }
+        let chunked = matches!(self.wanted, Wanted::Any | Wanted::Chunked(_));
+        if !chunked && !self.filters.filters.is_empty() {
+            return Err(Error::usage("filters work on chunks, so the dataset must be chunked"));
+        }
+        let grows = dims.iter().zip(max).any(|(dim, max)| *max != Some(*dim));
+        if grows && matches!(self.wanted, Wanted::Compact | Wanted::Contiguous) {
+            return Err(Error::usage("a dataset that can grow must be chunked"));
+        }
+        Ok(())
+    }
+
+    /// The shape of a chunk, when there are to be chunks.
+    fn chunk_shape(&self) -> Result<Option<Vec<u64>>> {
+        let (dims, max) = (self.extent.dims(), self.extent.max());
+        let wanted = match &self.wanted {
+            Wanted::Chunked(wanted) => wanted.clone(),
+            Wanted::Any => {
+                let grows = dims.iter().zip(max).any(|(dim, max)| *max != Some(*dim));
+                if !grows && self.filters.filters.is_empty() {
+                    return Ok(None);
+                }
+                None
+            }
+            _ => return Ok(None),
+        };
+        if dims.is_empty() {
+            return Err(Error::usage("a scalar has no chunks, so neither filters"));
+        }
+        let chunk = wanted.unwrap_or_else(|| suitable_chunk(&self.extent, self.datatype.size() as u64));
+        if chunk.len() != dims.len() || chunk.contains(&0) {
+            return Err(Error::usage(format!(
+                "chunks of {chunk:?} elements for a dataset of {} axes",
+                dims.len()
+            )));
+        }
+        if let Some((chunk, max)) =
+            chunk.iter().zip(max).find(|(chunk, max)| max.is_some_and(|max| **chunk > max))
+        {
+            return Err(Error::usage(format!(
+                "a chunk of {chunk} elements along an axis of at most {max:?}"
+            )));
+        }
+        let bytes =
+            chunk.iter().try_fold(self.datatype.size() as u64, |bytes, side| bytes.checked_mul(*side));
+        if bytes.is_none_or(|bytes| bytes > u64::from(u32::MAX)) {
+            return Err(Error::usage(format!("chunks of {chunk:?} elements have 4 GiB or more")));
+        }
+        Ok(Some(chunk))
+    }
+
+    fn layout(&self, file: &FileState, chunk: Option<Vec<u64>>, filtered: bool) -> Result<DataLayout> {
+        let element_size = self.datatype.size() as u64;
+        if let Some(chunk) = chunk {
+            let (dims, max) = (self.extent.dims().to_vec(), self.extent.max().to_vec());
+            let grid = index::ChunkGrid { dims, max, chunk, element_size };
+            let early = self.allocation == Allocation::Early;
+            let creation = index::Creation { filtered, early, edge_unfiltered: false };
+            return index::create(file.metadata(), &grid, creation).map(DataLayout::Chunked);
+        }
+        let size = self.extent.count()?.checked_mul(element_size);
+        let size = size.ok_or_else(|| Error::limit("the dataset has more than 2^64 bytes"))?;
+        Ok(match &self.wanted {
+            Wanted::Virtual(layout) => {
+                let block = layout.encode(file.metadata().widths())?;
+                let object = block
+                    .map(|block| file.objects.global_heap.insert(file.metadata(), &block))
+                    .transpose()?;
+                let (collection, index) = object.map_or((None, 0), |(address, index)| (Some(address), index));
+                DataLayout::Virtual { collection, index }
+            }
+            Wanted::Compact if size > MOST_COMPACT => {
+                return Err(Error::usage(format!(
+                    "{size} bytes do not fit a compact dataset, which has {MOST_COMPACT} at most"
+                )));
+            }
+            Wanted::Compact => {
+                let count = usize::try_from(self.extent.count()?).unwrap_or(0);
+                let one = self.fill_element().map_or_else(|| vec![0; self.datatype.size()], <[u8]>::to_vec);
+                DataLayout::Compact(one.repeat(count))
+            }
+            _ => DataLayout::Contiguous { address: None, size: Some(size) },
+        })
+    }
+
+    fn allocation_of(&self, layout: &DataLayout) -> u8 {
+        match (self.allocation, layout) {
+            (Allocation::Early, _) | (Allocation::Default, DataLayout::Compact(_)) => 1,
+            (Allocation::Late, _) | (Allocation::Default, DataLayout::Contiguous { .. }) => 2,
+            (Allocation::Incremental | Allocation::Default, _) => 3,
+        }
+    }
+}
+
+/// Sides of chunks of about the [goal](CHUNK_GOAL): whole rows where they fit, else the slowest axes cut first.
+fn suitable_chunk(extent: &Extent, element_size: u64) -> Vec<u64> {
+    let side =
+        |(dim, max): (&u64, &Option<u64>)| if max.is_none() { (*dim).max(1024) } else { (*dim).max(1) };
+    let mut chunk: Vec<u64> = extent.dims().iter().zip(extent.max()).map(side).collect();
+    let mut axis = 0;
+    loop {
+        let bytes = chunk.iter().fold(element_size.max(1), |bytes, side| bytes.saturating_mul(*side));
+        if bytes <= CHUNK_GOAL || chunk.iter().all(|side| *side == 1) {
+            return chunk;
+        }
+        let rank = chunk.len();
+        if let Some(side) = chunk.get_mut(axis) {
+            *side = side.div_ceil(2);
+        }
+        axis = (axis + 1) % rank;
+    }
+}
+
+/// Seconds since 1970, as a modification time message has them.
+fn modification_time() -> Vec<u8> {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    let seconds = u32::try_from(since.as_secs()).unwrap_or(u32::MAX);
+    [&[1, 0, 0, 0], seconds.to_le_bytes().as_slice()].concat()
+}
+
+/// The group that the last name of a path is to be in, made with those on the way, and that name.
+///
+/// The caller holds the gate.
+pub(crate) fn create_parents<'p>(group: &Group, path: &'p [u8]) -> Result<(Group, &'p [u8])> {
+    let (before, name) = split(path);
+    if name.is_empty() {
+        return Err(Error::usage("the path has no name at its end"));
+    }
+    let mut parent = if path.starts_with(b"/") { group.root() } else { group.clone() };
+    for part in before.split(|byte| *byte == b'/').filter(|part| !part.is_empty()) {
+        parent = match parent.open(part) {
+            Ok(object) => object.into_group().ok_or_else(|| {
+                Error::usage(format!("{} on the way is not a group", String::from_utf8_lossy(part)))
+            })?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                let address = crate::object::group::create(&parent.file.objects, GroupOptions::default())?;
+                parent.add_link(part, crate::format::message::link::LinkTarget::Hard(address))?;
+                Group {
+                    location: crate::location::Location::new(
+                        &parent.file,
+                        address,
+                        &join(&parent.path, part),
+                    ),
+                }
+            }
+            Err(error) => return Err(error),
+        };
+    }
+    Ok((parent, name))
+}
