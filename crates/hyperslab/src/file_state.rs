@@ -3,7 +3,7 @@
 use crate::dataset::{DatasetCell, DatasetState};
 use crate::error::{Error, Place, Result};
 use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
-use crate::format::message::other::FileSpace;
+use crate::format::message::other::{FileSpace, SymbolTable};
 use crate::format::object_header::{RawMessage, kind};
 use crate::format::superblock::{OPEN_FOR_SWMR, OPEN_FOR_WRITE, SIGNATURE, Superblock};
 use crate::metadata::Metadata;
@@ -131,6 +131,16 @@ impl FileState {
             .with_bounds(bounds);
         let objects = Objects::open(metadata, None)?;
         superblock.root = crate::object::group::create(&objects, options.group_options())?;
+        let root = Header::open(&objects.metadata, superblock.root)?;
+        if let Some(groups) = superblock.groups.take() {
+            let table = objects.decoded(&root, kind::SYMBOL_TABLE, SymbolTable::read)?;
+            superblock.groups = Some(match table {
+                Some(SymbolTable { btree: Some(btree), heap: Some(heap) }) => {
+                    groups.rooted(btree, heap, superblock.widths)?
+                }
+                _ => groups,
+            });
+        }
         let state = Self::new(objects, superblock, Some(shared && bounds == Bounds::V110));
         state.write_superblock(OPEN_FOR_WRITE)?;
         Ok(state)
