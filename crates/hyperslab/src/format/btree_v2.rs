@@ -37,6 +37,28 @@ record! {
 }
 
 impl BTreeV2Header {
+    /// Where the depth is.
+    pub(crate) const DEPTH_AT: usize = 12;
+    /// Where address and records of the root and the count of all records are.
+    pub(crate) const ROOT_AT: usize = 16;
+
+    /// A header that waits to be written, whose checksum may be stale.
+    pub(crate) fn read_staged(bytes: &[u8], widths: Widths) -> Result<Self> {
+        let mut cursor = Cursor::new(bytes, widths);
+        cursor.skip(5)?;
+        Ok(Self {
+            kind: cursor.u8()?,
+            node_size: cursor.u32()?,
+            record_size: cursor.u16()?,
+            depth: cursor.u16()?,
+            split_percent: cursor.u8()?,
+            merge_percent: cursor.u8()?,
+            root: cursor.address()?,
+            root_records: cursor.u16()?,
+            records: Length(cursor.length()?),
+        })
+    }
+
     /// Bytes on disk.
     pub(crate) fn size(widths: Widths) -> usize {
         usize::from(widths.offsets).saturating_add(usize::from(widths.lengths)).saturating_add(22)
@@ -94,7 +116,8 @@ impl BTreeV2Shape {
             )));
         }
         let count_width = width_of(leaf);
-        let mut levels = vec![Level::new(header, leaf, leaf, 0)];
+        let mut levels = Vec::with_capacity(16);
+        levels.push(Level::new(header, leaf, leaf, 0));
         for height in 1..=MAX_DEPTH {
             let Some(below) = levels.last().copied() else { break };
             if height > header.depth && below.total == u64::MAX {

@@ -29,12 +29,13 @@ pub(crate) fn lookup3(bytes: &[u8]) -> u32 {
 /// Adds up to twelve bytes as three little-endian words, missing bytes as zero.
 fn add(state: &mut [u32; 3], block: &[u8]) {
     let mut words = [0_u8; 12];
-    for (to, from) in words.iter_mut().zip(block) {
-        *to = *from;
+    if let Some(whole) = block.first_chunk::<12>() {
+        words = *whole;
+    } else if let Some(place) = words.get_mut(..block.len()) {
+        place.copy_from_slice(block);
     }
-    for (word, bytes) in state.iter_mut().zip(words.chunks_exact(4)) {
-        let value = bytes.iter().rev().fold(0_u32, |value, byte| (value << 8) | u32::from(*byte));
-        *word = word.wrapping_add(value);
+    for (word, bytes) in state.iter_mut().zip(words.as_chunks::<4>().0) {
+        *word = word.wrapping_add(u32::from_le_bytes(*bytes));
     }
 }
 

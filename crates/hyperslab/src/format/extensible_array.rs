@@ -36,6 +36,48 @@ record! {
 }
 
 impl ExtensibleArrayHeader {
+    /// Where what changes begins: counts, sizes and the address of the index block.
+    pub(crate) const COUNTS_AT: usize = 12;
+
+    /// A header that waits to be written, whose checksum may be stale.
+    pub(crate) fn read_staged(bytes: &[u8], widths: Widths) -> Result<Self> {
+        let mut cursor = Cursor::new(bytes, widths);
+        cursor.skip(5)?;
+        Ok(Self {
+            client: cursor.u8()?,
+            element_size: cursor.u8()?,
+            max_elements_bits: cursor.u8()?,
+            index_elements: cursor.u8()?,
+            min_data_elements: cursor.u8()?,
+            min_pointers: cursor.u8()?,
+            page_bits: cursor.u8()?,
+            super_blocks: Length(cursor.length()?),
+            super_block_size: Length(cursor.length()?),
+            data_blocks: Length(cursor.length()?),
+            data_block_size: Length(cursor.length()?),
+            max_index_set: Length(cursor.length()?),
+            elements: Length(cursor.length()?),
+            index_block: cursor.address()?,
+        })
+    }
+
+    /// The bytes of what changes.
+    pub(crate) fn counts(&self, widths: Widths) -> Result<Vec<u8>> {
+        let mut sink = Sink::new(widths);
+        for length in [
+            self.super_blocks,
+            self.super_block_size,
+            self.data_blocks,
+            self.data_block_size,
+            self.max_index_set,
+            self.elements,
+        ] {
+            sink.length(length.0)?;
+        }
+        sink.address(self.index_block)?;
+        Ok(sink.into_bytes())
+    }
+
     /// Bytes on disk.
     pub(crate) fn size(widths: Widths) -> usize {
         usize::from(widths.lengths)

@@ -41,7 +41,9 @@ impl Array {
         if self.header == before {
             return Ok(());
         }
-        md.store(Stage::IndexHeader, self.address, &self.header)
+        let counts = self.header.counts(md.widths())?;
+        let block = (Stage::IndexHeader, self.address, ExtensibleArrayHeader::size(md.widths()));
+        change(md, block, ExtensibleArrayHeader::COUNTS_AT, &counts, || Ok(()))
     }
 
     fn set_in_index_block(&self, md: &Metadata, block: Address, at: usize, new: &[u8]) -> Result<()> {

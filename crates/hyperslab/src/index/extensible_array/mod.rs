@@ -122,7 +122,11 @@ impl ChunkIndex for Index {
 
     fn insert(&self, md: &Metadata, coords: &[u64], chunk: StoredChunk) -> Result<Option<ChunkedLayout>> {
         // The header changes with most chunks, so it is not worth remembering.
-        let mut array = self.array_of(md, self.load(md)?)?;
+        let header = match md.staged(self.address, ExtensibleArrayHeader::size(md.widths())) {
+            Some(bytes) => ExtensibleArrayHeader::read_staged(&bytes, md.widths())?,
+            None => self.load(md)?,
+        };
+        let mut array = self.array_of(md, header)?;
         array.set(md, self.order.place(coords)?, Some(chunk))?;
         Ok(None)
     }

@@ -63,7 +63,10 @@ impl BTreeV2 {
 
     /// The tree whose header is at `address`.
     pub(crate) fn open(md: &Metadata, address: Address) -> Result<Self> {
-        let header = decoded_header(md, address)?;
+        let header = match md.staged(address, BTreeV2Header::size(md.widths())) {
+            Some(bytes) => BTreeV2Header::read_staged(&bytes, md.widths()).at(|| place_of(address))?,
+            None => BTreeV2Header::clone(&*decoded_header(md, address)?),
+        };
         let shape = BTreeV2Shape::new(&header, md.widths()).at(|| place_of(address))?;
         Ok(Self { address, shape })
     }
@@ -198,7 +201,10 @@ impl BTreeV2 {
 
     /// The header as it is now, for a change.
     fn header(&self, md: &Metadata) -> Result<BTreeV2Header> {
-        load_header(md, self.address)
+        match md.staged(self.address, BTreeV2Header::size(md.widths())) {
+            Some(bytes) => BTreeV2Header::read_staged(&bytes, md.widths()).at(|| place_of(self.address)),
+            None => load_header(md, self.address),
+        }
     }
 
     /// The way to what is sought, and it if it is there: then the last step leads to it.
@@ -309,13 +315,23 @@ impl BTreeV2 {
 
     /// Stores where the root is and how many records there are.
     fn set_root(&self, md: &Metadata, root: BTreeV2Child, depth: u16) -> Result<()> {
-        let mut header = self.header(md)?;
-        header.depth = depth;
-        header.root = root.address.filter(|_| root.records > 0);
-        header.root_records = u16::try_from(root.records)
+        let records = u16::try_from(root.records)
             .map_err(|_| Error::limit(format!("a B-tree root of {} records", root.records)))?;
-        header.records = Length(root.total);
-        md.store(Stage::IndexHeader, self.address, &header)
+        let mut sink = Sink::new(md.widths());
+        sink.address(root.address.filter(|_| root.records > 0))?;
+        sink.u16(records);
+        sink.length(root.total)?;
+        let role = (Stage::IndexHeader, Seal::Last);
+        md.edit(role, self.address, BTreeV2Header::size(md.widths()), |bytes| {
+            for (at, new) in [
+                (BTreeV2Header::DEPTH_AT, &depth.to_le_bytes()[..]),
+                (BTreeV2Header::ROOT_AT, &sink.into_bytes()),
+            ] {
+                let place = bytes.get_mut(at..at.saturating_add(new.len()));
+                place.ok_or_else(|| Error::malformed("a B-tree header is too short"))?.copy_from_slice(new);
+            }
+            Ok(())
+        })
     }
 }
 
