@@ -5,7 +5,7 @@ use crate::error::{Error, Place, Result};
 use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
 use crate::format::message::other::{FileSpace, SymbolTable};
 use crate::format::object_header::{RawMessage, kind};
-use crate::format::superblock::{OPEN_FOR_SWMR, OPEN_FOR_WRITE, SIGNATURE, Superblock};
+use crate::format::superblock::{OPEN_FOR_SWMR, OPEN_FOR_WRITE, OldGroups, SIGNATURE, Superblock};
 use crate::metadata::Metadata;
 use crate::metadata::stage::Stage;
 use crate::object::header::{Header, edit};
@@ -110,7 +110,10 @@ impl FileState {
             _ => Bounds::V110,
         };
         let superblock = Superblock { base: probe.base(), ..superblock };
-        let metadata = Metadata::writable(storage, probe.base(), superblock.widths, end)?.with_bounds(bounds);
+        let tree_k = superblock.groups.as_ref().map(OldGroups::tree_k).transpose()?;
+        let metadata = Metadata::writable(storage, probe.base(), superblock.widths, end)?
+            .with_bounds(bounds)
+            .with_tree_k(tree_k.unwrap_or_default());
         let objects = Objects::open(metadata, superblock.extension)?;
         let marked = shared && superblock.version >= 3;
         let mut state = Self::new(objects, superblock, Some(marked));

@@ -34,6 +34,25 @@ pub(crate) struct TreeK {
     pub(crate) chunk: u16,
 }
 
+impl TreeK {
+    /// The "B-tree 'K' Values" message.
+    ///
+    /// Spec: IV.A.2.t, message type 0x13.
+    pub(crate) fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        cursor.version(&[0])?;
+        let (chunk, group, leaf) = (cursor.u16()?, cursor.u16()?, cursor.u16()?);
+        Self { leaf, group, chunk }.checked()
+    }
+
+    /// Fails when nodes have no room at all.
+    pub(crate) fn checked(self) -> Result<Self> {
+        if self.leaf > 0 && self.group > 0 && self.chunk > 0 {
+            return Ok(self);
+        }
+        Err(Error::malformed(format!("B-tree K values are {self:?}, expected more than 0")))
+    }
+}
+
 impl Default for TreeK {
     fn default() -> Self {
         Self { leaf: 4, group: 16, chunk: 32 }

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "the writer of old files will use it")]
 
 use crate::error::{Error, Result};
+use crate::format::btree_v1::TreeK;
 use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
 use crate::format::symbol_table::{HeapOffset, SymbolEntry};
 
@@ -60,6 +61,11 @@ impl OldGroups {
         let root =
             SymbolEntry { name: HeapOffset(0), header: None, cache_type: 0, reserved: 0, scratch: [0; 16] };
         Self { leaf_k: 4, internal_k: 16, chunk_k: CHUNK_K, free_space: None, root }
+    }
+
+    /// How large nodes are.
+    pub(crate) fn tree_k(&self) -> Result<TreeK> {
+        TreeK { leaf: self.leaf_k, group: self.internal_k, chunk: self.chunk_k }.checked()
     }
 
     /// Notes where the root's tree and heap are.

@@ -17,6 +17,7 @@ pub(crate) mod symbol_table;
 
 use crate::datatype::{Datatype, Heap, HeapWriter};
 use crate::error::{Error, Place, Result};
+use crate::format::btree_v1::TreeK;
 use crate::format::bytes::{Address, Cursor, Sink, Wire};
 use crate::format::cache_image;
 use crate::format::message::other::{Shared, SharedIndex, SharedTable, read_shared_table, shared_table_size};
@@ -53,6 +54,9 @@ impl Objects {
             objects.shared =
                 objects.read_shared(&header).at(|| "superblock extension: shared message table")?;
             let image = objects.read_image(&header).at(|| "superblock extension: metadata cache image")?;
+            if let Some(tree_k) = objects.decoded(&header, kind::BTREE_K, TreeK::read)? {
+                objects.metadata = objects.metadata.with_tree_k(tree_k);
+            }
             objects.metadata = objects.metadata.with_image(image);
         }
         Ok(objects)
