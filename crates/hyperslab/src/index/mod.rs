@@ -1,5 +1,4 @@
 //! Chunk coordinates to stored chunks: one index per dataset, opened from its layout message.
-#![allow(dead_code, reason = "the writer of chunked datasets will use it")]
 
 mod array;
 mod btree_v1;
