@@ -2,6 +2,7 @@
 //!
 //! Spec: III.G "Fractal Heap".
 
+mod huge;
 pub(crate) mod space;
 #[cfg(test)]
 mod tests;

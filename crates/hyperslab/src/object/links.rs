@@ -13,6 +13,7 @@ use crate::format::message::other::SymbolTable;
 use crate::format::object_header::kind;
 use crate::format::symbol_table::SymbolEntry;
 use crate::object::Objects;
+use crate::object::dense::{self, Addresses, Dense};
 use crate::object::fractal_heap::FractalHeap;
 use crate::object::header::Header;
 use crate::object::local_heap::LocalHeap;
@@ -67,16 +68,9 @@ pub(crate) fn find(objects: &Objects, header: &Header, name: &[u8]) -> Result<Op
         }
     }
     let Some((heap, by_name)) = dense_in(objects, header)? else { return Ok(None) };
-    let heap = FractalHeap::open(metadata, heap).at(|| "links in a heap")?;
-    let mut found = None;
-    btree::find_named::<LinkName>(metadata, by_name, name, &mut |record| {
-        let link = decode(objects, &heap.get(metadata, &record.id)?)?;
-        let same = link.name == name;
-        found = Some(link).filter(|_| same);
-        Ok(same)
-    })
-    .at(|| "links in a heap")?;
-    Ok(found)
+    let dense = Dense::open(objects, &dense::LINKS, Addresses { heap, by_name, by_order: None });
+    let found = dense.and_then(|dense| dense.find(name)).at(|| "links in a heap")?;
+    found.map(|entry| decode(objects, &entry.body)).transpose()
 }
 
 /// B-tree and heap of a symbol table, when the group has one.

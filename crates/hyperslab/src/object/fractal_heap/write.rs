@@ -3,18 +3,13 @@
 use super::space::{HeapSpace, HeapSpaces, drop_free_space_manager, owned};
 use super::{FractalHeap, Head, SHORT_TINY};
 use crate::error::{Error, Place, Result, to_usize};
-use crate::format::btree_v2::HugeIndirect;
-use crate::format::bytes::{Address, Cursor, Length, Sink, Wire, all_ones, little_endian};
+use crate::format::bytes::{Address, Length, Sink, all_ones, little_endian};
 use crate::format::fractal_heap::{DirectBlock, FractalHeapFields, FractalHeapHeader};
 use crate::metadata::Metadata;
-use crate::metadata::btree_v2::{BTreeV2, Walk};
 use crate::metadata::stage::{Seal, Stage};
 
 /// Objects that are larger are huge.
 const MAX_MANAGED: u32 = 4096;
-/// Bytes of the nodes of the tree of huge objects, and the type of its records.
-const HUGE_NODE: u32 = 512;
-const HUGE_KIND: u8 = 1;
 /// Kinds of heap IDs, in their first byte.
 const HUGE: u8 = 1 << 4;
 const TINY: u8 = 2 << 4;
@@ -155,15 +150,15 @@ impl HeapSpaces {
 }
 
 /// One change of a heap.
-struct Edit<'a> {
-    md: &'a Metadata,
+pub(super) struct Edit<'a> {
+    pub(super) md: &'a Metadata,
     address: Address,
-    head: Head,
+    pub(super) head: Head,
     space: &'a mut HeapSpace,
 }
 
 impl Edit<'_> {
-    fn fields(&mut self) -> &mut FractalHeapFields {
+    pub(super) fn fields(&mut self) -> &mut FractalHeapFields {
         &mut self.head.header.fields
     }
 
@@ -171,7 +166,7 @@ impl Edit<'_> {
         self.head.shape.direct_overhead(self.md.widths()) as u64
     }
 
-    fn id_data(&self) -> usize {
+    pub(super) fn id_data(&self) -> usize {
         usize::from(self.head.header.fields.id_size).saturating_sub(1)
     }
 
@@ -539,84 +534,6 @@ impl Edit<'_> {
             Ok(())
         })
     }
-
-    fn insert_huge(&mut self, object: &[u8]) -> Result<u64> {
-        let widths = self.md.widths();
-        if usize::from(widths.offsets) + usize::from(widths.lengths) <= self.id_data() {
-            return Err(Error::unsupported(
-                "a huge object in a heap whose IDs hold addresses is not written",
-            ));
-        }
-        let record_size = u16::from(widths.offsets) + u16::from(widths.lengths) * 2;
-        let tree = match self.head.header.fields.huge_tree {
-            Some(address) => BTreeV2::open(self.md, address)?,
-            None => BTreeV2::create(self.md, HUGE_KIND, HUGE_NODE, record_size)?,
-        };
-        let number = self.head.header.fields.next_huge.0.saturating_add(1);
-        let address = self.md.place(Stage::Block, object.to_vec())?;
-        let length = Length(object.len() as u64);
-        let record = HugeIndirect { address: Some(address), length, id: Length(number) };
-        let md = self.md;
-        tree.insert(md, &md.encode(&record)?, &mut |found| Ok(huge(md, found)?.id.0.cmp(&number)))?;
-        let fields = self.fields();
-        fields.huge_tree = Some(tree.address());
-        fields.next_huge.0 = number;
-        fields.huge_objects.0 = fields.huge_objects.0.saturating_add(1);
-        fields.huge_size.0 = fields.huge_size.0.saturating_add(length.0);
-        Ok(number)
-    }
-
-    fn remove_huge(&mut self, id: &[u8]) -> Result<()> {
-        let data = id.get(1..).unwrap_or_default();
-        let number = little_endian(data.get(..data.len().min(8)).unwrap_or_default());
-        let tree = self.head.header.fields.huge_tree;
-        let tree = tree.ok_or_else(|| Error::malformed("fractal heap has no huge objects"))?;
-        let (md, tree) = (self.md, BTreeV2::open(self.md, tree)?);
-        if tree.kind() != HUGE_KIND {
-            return Err(Error::unsupported(format!("huge objects in a B-tree of type {}", tree.kind())));
-        }
-        let record = tree.remove(md, &mut |found| Ok(huge(md, found)?.id.0.cmp(&number)))?;
-        let record = record.ok_or_else(|| Error::malformed(format!("no huge object {number}")))?;
-        let record = huge(md, &record)?;
-        if let Some(address) = record.address {
-            md.free(address, record.length.0)?;
-        }
-        let fields = self.fields();
-        fields.huge_objects.0 = fields.huge_objects.0.saturating_sub(1);
-        fields.huge_size.0 = fields.huge_size.0.saturating_sub(record.length.0);
-        if fields.huge_objects.0 == 0 {
-            (fields.huge_tree, fields.next_huge) = (None, Length(0));
-            tree.delete(md)?;
-        }
-        Ok(())
-    }
-
-    /// Frees all huge objects and their tree.
-    fn release_huge(&self) -> Result<()> {
-        let Some(address) = self.head.header.fields.huge_tree else { return Ok(()) };
-        let tree = BTreeV2::open(self.md, address)?;
-        if tree.kind() == HUGE_KIND {
-            tree.walk(self.md, &mut FreeHuge(self.md))?;
-        }
-        tree.delete(self.md)
-    }
-}
-
-struct FreeHuge<'a>(&'a Metadata);
-
-impl Walk for FreeHuge<'_> {
-    fn wants(&mut self, _: Option<&[u8]>, _: Option<&[u8]>) -> Result<bool> {
-        Ok(true)
-    }
-
-    fn found(&mut self, record: &[u8]) -> Result<()> {
-        let record = huge(self.0, record)?;
-        record.address.map_or(Ok(()), |address| self.0.free(address, record.length.0))
-    }
-}
-
-fn huge(md: &Metadata, record: &[u8]) -> Result<HugeIndirect> {
-    HugeIndirect::read(&mut Cursor::new(record, md.widths()))
 }
 
 fn rows_of(rows: u64) -> Result<u16> {

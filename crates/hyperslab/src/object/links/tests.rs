@@ -2,6 +2,7 @@
 
 use super::{find, insert, list, remove, rename};
 use crate::error::ErrorKind;
+use crate::format::btree_v1::TreeK;
 use crate::format::bytes::{Address, Bounds, Widths};
 use crate::format::message::link::{LinkMessage, LinkTarget};
 use crate::metadata::Metadata;
@@ -18,20 +19,27 @@ use std::sync::Arc;
 struct File {
     storage: Arc<MemoryStorage>,
     bounds: Bounds,
+    k: TreeK,
     objects: Objects,
 }
 
 impl File {
     fn new(bounds: Bounds) -> Self {
+        Self::with_trees(bounds, TreeK::default())
+    }
+
+    fn with_trees(bounds: Bounds, k: TreeK) -> Self {
         let storage = Arc::new(MemoryStorage::default());
-        let md = Metadata::create(Arc::clone(&storage) as Arc<dyn WriteAt>, 96).unwrap().with_bounds(bounds);
-        Self { storage, bounds, objects: Objects::open(md, None).unwrap() }
+        let md = Metadata::create(Arc::clone(&storage) as Arc<dyn WriteAt>, 96).unwrap();
+        let md = md.with_bounds(bounds).with_tree_k(k);
+        Self { storage, bounds, k, objects: Objects::open(md, None).unwrap() }
     }
 
     fn reopen(&mut self) {
         self.objects.metadata.flush().unwrap();
         let (storage, end) = (Arc::clone(&self.storage) as Arc<dyn WriteAt>, self.storage.len().unwrap());
-        let md = Metadata::writable(storage, 0, Widths::EIGHT, end).unwrap().with_bounds(self.bounds);
+        let md = Metadata::writable(storage, 0, Widths::EIGHT, end).unwrap();
+        let md = md.with_bounds(self.bounds).with_tree_k(self.k);
         self.objects = Objects::open(md, None).unwrap();
     }
 
@@ -158,7 +166,8 @@ proptest! {
         tracked in any::<bool>(),
         steps in prop::collection::vec((0_u8..12, 0_usize..40, 0_usize..120), 1..200),
     ) {
-        let mut file = File::new(bounds);
+        // Small nodes make deep trees of few links.
+        let mut file = File::with_trees(bounds, TreeK { leaf: 1, group: 2, chunk: 32 });
         let group = file.group(tracked);
         let mut model: BTreeMap<String, LinkTarget> = BTreeMap::new();
         for (nth, (what, which, length)) in (1_u64..).zip(steps) {
