@@ -1,11 +1,13 @@
-//! Following references: from the bytes of one to the object, or the region of a dataset, it points at.
+//! References: from their bytes to the object, or the region of a dataset, they point at, and back.
 
+use crate::dataset::Dataset;
 use crate::datatype::ReferenceKind;
 use crate::error::{Error, Place, Result};
 use crate::file::File;
 use crate::format::bytes::{Address, Cursor, Wire};
-use crate::format::selection::StoredSelection;
+use crate::format::selection::{Oldest, StoredSelection};
 use crate::group::Object;
+use crate::location::Location;
 use crate::space::Selection;
 
 /// What a reference points at.
@@ -72,5 +74,45 @@ impl File {
         let path = format!("object at {}", referenced.address);
         Object::open(&self.state, referenced.address, path.as_bytes())
             .at(|| self.path().display().to_string())
+    }
+}
+
+impl Location {
+    /// A reference to this object: one element of [`Datatype::object_reference`](crate::Datatype::object_reference).
+    ///
+    /// ```
+    /// # use hyperslab::{AttributeData, Datatype, Extent, ReferenceKind};
+    /// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+    /// let scan = file.create_group("/scan")?;
+    /// let data = AttributeData::from_bytes(Datatype::object_reference(), Extent::Scalar, scan.reference());
+    /// file.root()?.set_attribute("last", data)?;
+    /// let bytes = file.root()?.attribute("last")?.bytes()?.to_vec();
+    /// let found = file.referenced(ReferenceKind::Object, &bytes)?.map(|found| found.address());
+    /// assert_eq!(found, Some(scan.address()));
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
+    #[must_use]
+    pub fn reference(&self) -> Vec<u8> {
+        self.address.0.to_le_bytes().to_vec()
+    }
+}
+
+impl Dataset {
+    /// A reference to selected elements: one element of
+    /// [`Datatype::region_reference`](crate::Datatype::region_reference). What is selected is stored in the file.
+    ///
+    /// # Errors
+    /// `Usage` when the selection leaves the extent, or the file is open to read only; `Io` when it cannot be stored.
+    pub fn region_reference(&self, selection: &Selection) -> Result<Vec<u8>> {
+        let _writing = self.file.writing()?;
+        let store = || {
+            selection.check(self.extent().dims())?;
+            let md = self.file.metadata();
+            let mut object = self.address.0.to_le_bytes().to_vec();
+            object.extend(md.encode(&StoredSelection::new(selection, Oldest::V110)?)?);
+            let (collection, index) = self.file.objects.global_heap.insert(md, &object)?;
+            Ok([collection.0.to_le_bytes().as_slice(), &index.to_le_bytes()].concat())
+        };
+        store().at(|| self.place())
     }
 }

@@ -1,6 +1,7 @@
 //! Fixed-point numbers, bitfields and times: a run of bits within bytes in some order.
 
 use super::{Class, Datatype};
+use crate::error::{Error, Result};
 
 /// In which order the bytes of a number are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -91,6 +92,27 @@ impl Datatype {
     #[must_use]
     pub fn integer(size: u8, signed: bool, order: ByteOrder) -> Self {
         Self::new(usize::from(size), 1, Class::Integer(Integer::full(size, signed, order)))
+    }
+
+    /// An integer in `size` bytes that need not fill them.
+    ///
+    /// ```
+    /// use hyperslab::{ByteOrder, Datatype, Integer};
+    /// let bits = Integer { precision: 12, ..Integer::full(2, false, ByteOrder::Little) };
+    /// assert_eq!(Datatype::integer_of(2, bits)?.size(), 2);
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Usage` when there are no bits, or they do not fit the bytes.
+    pub fn integer_of(size: usize, integer: Integer) -> Result<Self> {
+        let bits = usize::from(integer.offset) + usize::from(integer.precision);
+        if integer.precision == 0 || bits > size.saturating_mul(8) || u32::try_from(size).is_err() {
+            let message = format!("{} bits from bit {} of {size} bytes", integer.precision, integer.offset);
+            return Err(Error::usage(message));
+        }
+        let version = if integer.order == ByteOrder::Vax { 3 } else { 1 };
+        Ok(Self::new(size, version, Class::Integer(integer)))
     }
 
     /// A bitfield that fills `size` bytes.
