@@ -1,4 +1,5 @@
 """What the conformance scripts share: where things are, running a command, the summary line."""
+import json
 import os
 import subprocess
 import sys
@@ -8,6 +9,7 @@ SHARED = os.environ.get('HYPERSLAB_SHARED', os.path.join(ROOT, '..', 'shared'))
 TARGET = os.environ.get('CARGO_TARGET_DIR', os.path.join(ROOT, 'target'))
 COMMAND = os.path.join(TARGET, 'release', 'hyperslab')
 READER = os.path.join(TARGET, 'release', 'examples', 'read_slices')
+SCRIPT = os.path.join(TARGET, 'release', 'examples', 'script')
 TIMER = os.path.join(TARGET, 'release', 'examples', 'time_read')
 
 PANIC = 101
@@ -47,6 +49,34 @@ def ending(code):
     if code == PANIC:
         return 'panicked'
     return None
+
+
+class Script:
+    """The program `script`, which does to HDF5 files what it is asked to."""
+
+    def __init__(self, path=None):
+        self.process = subprocess.Popen([path or SCRIPT], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def ask(self, op, file, **request):
+        """What the operation answers; Refused with what is wrong, EOFError when the program has died."""
+        request.update(op=op, file=file)
+        self.process.stdin.write(json.dumps(request) + '\n')
+        self.process.stdin.flush()
+        line = self.process.stdout.readline()
+        if not line:
+            raise EOFError('script %s' % (ending(self.process.wait()) or 'ended'))
+        answer = json.loads(line)
+        if 'error' in answer:
+            raise Refused(answer['error'])
+        return answer['ok']
+
+    def close(self):
+        self.process.stdin.close()
+        return self.process.wait()
+
+
+class Refused(Exception):
+    """An operation that failed."""
 
 
 def finish(name, passed, failures, show=20):
