@@ -1,8 +1,9 @@
 //! [`Attribute`]: a small named value on an object.
 
-use crate::datatype::{Datatype, Value};
+use crate::datatype::{Conversion, Datatype, Value};
 use crate::error::{Error, Place, Result, to_usize};
 use crate::file_state::FileState;
+use crate::layout::fresh;
 use crate::location::place;
 use crate::object::attributes::{self, StoredAttribute};
 use crate::object::header::Header;
@@ -74,6 +75,21 @@ impl Attribute {
             .map(|element| Value::decode(self.datatype(), element, &self.file.objects))
             .collect::<Result<_>>()
             .at(|| self.place())
+    }
+
+    /// The elements, converted to the datatype `memory`, in row-major order.
+    ///
+    /// # Errors
+    /// `Unsupported` when there is no conversion, `Malformed` when elements cannot be read, `Limit` when
+    /// there are more than memory holds.
+    pub fn read_bytes(&self, memory: &Datatype) -> Result<Vec<u8>> {
+        let stored = self.bytes()?;
+        let conversion = Conversion::plan(self.datatype(), memory).at(|| self.place())?;
+        let count = to_usize(self.extent().count()?)?;
+        let length = count.checked_mul(memory.size()).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
+        let mut out = fresh::zeroed::<u8>(length).at(|| self.place())?;
+        conversion.run(stored, &mut out, count, &self.file.objects).at(|| self.place())?;
+        Ok(out)
     }
 
     fn place(&self) -> String {

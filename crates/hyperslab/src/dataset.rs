@@ -86,6 +86,10 @@ impl DatasetState {
         Ok(Self { address: header.address, extent, datatype, pipeline, elements, fill: one, fill_value })
     }
 
+    pub(crate) fn fill_value(&self) -> &FillValue {
+        &self.fill_value
+    }
+
     /// The same virtual dataset at the size of `layout`.
     pub(crate) fn with_layout(&self, layout: Arc<VirtualLayout>) -> Self {
         Self {
@@ -248,6 +252,11 @@ impl Dataset {
     #[must_use]
     pub fn access(&self) -> &DatasetAccess {
         &self.follower.access
+    }
+
+    /// What it was when it was opened; of this only what never changes is to be used.
+    pub(crate) fn opened(&self) -> &DatasetState {
+        &self.opened
     }
 
     /// The state now; as stored when sources that decide its size cannot be read.

@@ -9,6 +9,7 @@ mod create;
 mod dataset;
 mod dataset_write;
 mod datatype;
+mod describe;
 mod error;
 mod file;
 mod file_state;
@@ -48,6 +49,7 @@ pub use datatype::{
     Enumeration, FixedString, Float, Integer, LongFloat, Member, Normalization, Opaque, Reference,
     ReferenceKind, StringPadding, Time, Value, VariableKind, VariableLength,
 };
+pub use describe::{ObjectInfo, StoredChunk, StoredFilter};
 pub use error::{Error, ErrorKind, Result};
 pub use file::File;
 pub use format::bytes::Bounds;

@@ -1,0 +1,117 @@
+"""Files that are open: each file once, however many times a program opened it."""
+
+import os
+import threading
+
+_lock = threading.RLock()
+_shared = {}
+
+
+class SharedFile:
+    """The engine's handle on a file, shared by all who opened it."""
+
+    def __init__(self, native, path, writable, key=None):
+        self.native = native
+        self.path = path
+        self.writable = writable
+        self.key = key
+        self.users = 0
+        #: Called with the file's bytes when it is flushed or closed, for files that are in memory.
+        self.on_flush = None
+        self.swmr = False
+
+    def flush(self):
+        if self.writable:
+            self.native.flush()
+            if self.on_flush is not None:
+                self.on_flush(self.native)
+
+    def release(self):
+        with _lock:
+            self.users -= 1
+            if self.users > 0:
+                return
+            if self.key is not None and _shared.get(self.key) is self:
+                del _shared[self.key]
+        if self.writable:
+            try:
+                self.flush()
+            finally:
+                self.native.close()
+
+
+class OpenFile:
+    """One opening of a file: what was opened through it closes with it."""
+
+    def __init__(self, shared, **options):
+        self.shared = shared
+        self.open = True
+        #: What the file was opened with, so that a copy of the handle can be opened elsewhere.
+        self.options = options
+        with _lock:
+            shared.users += 1
+
+    @property
+    def checks_sources(self):
+        """Whether missing sources of virtual datasets are looked for before each read."""
+        return self.options.get("vds_missing", "fill") != "fill"
+
+    @property
+    def native(self):
+        return self.shared.native
+
+    def close(self):
+        if self.open:
+            self.open = False
+            self.shared.release()
+
+    def __del__(self):
+        try:
+            self.close()
+        except Exception:  # nobody is there to hear of it
+            pass
+
+
+def key_of(path):
+    """What a file is, whatever it is called; ``None`` when there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def found(path):
+    """The file at ``path`` if it is open already."""
+    key = key_of(path)
+    with _lock:
+        return None if key is None else _shared.get(key)
+
+
+def keep(native, path, writable):
+    """Shares a file that was just opened."""
+    shared = SharedFile(native, path, writable, key_of(path))
+    with _lock:
+        if shared.key is not None:
+            _shared[shared.key] = shared
+    return shared
+
+
+def beside(native, opened):
+    """The opening of a file that an external link led to from ``opened``."""
+    if native.same(opened.native):
+        return opened
+    path = os.fsencode(native.path)
+    shared = found(path)
+    if shared is None or not shared.native.same(native):
+        shared = SharedFile(native, path, False)
+    return OpenFile(shared, **opened.options)
+
+
+def _in_child():
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_child)

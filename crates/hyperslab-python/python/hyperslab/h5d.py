@@ -1,0 +1,325 @@
+"""Datasets: arrays of elements in a file, or in many files."""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from . import _convert, _describe, h5p, h5r, h5s, h5t
+from ._nodes import NodeID, encoded, find, has_link, joined, node, parent_of
+from ._objects import ObjectID, phil, with_phil  # noqa: F401
+
+COMPACT, CONTIGUOUS, CHUNKED, VIRTUAL = range(4)
+ALLOC_TIME_DEFAULT, ALLOC_TIME_EARLY, ALLOC_TIME_LATE, ALLOC_TIME_INCR = range(4)
+FILL_TIME_ALLOC, FILL_TIME_NEVER, FILL_TIME_IFSET = range(3)
+FILL_VALUE_UNDEFINED, FILL_VALUE_DEFAULT, FILL_VALUE_USER_DEFINED = range(3)
+SPACE_STATUS_NOT_ALLOCATED, SPACE_STATUS_PART_ALLOCATED, SPACE_STATUS_ALLOCATED = range(3)
+VDS_FIRST_MISSING, VDS_LAST_AVAILABLE = 0, 1
+
+_LAYOUTS = {"compact": COMPACT, "contiguous": CONTIGUOUS, "external": CONTIGUOUS, "chunked": CHUNKED, "virtual": VIRTUAL}
+
+
+class StoreInfo(NamedTuple):
+    """Where a chunk is stored."""
+
+    chunk_offset: "tuple[int, ...]"
+    filter_mask: int
+    byte_offset: "int | None"
+    size: int
+
+
+class DatasetID(NodeID):
+    """A dataset."""
+
+    _what = "dataset"
+
+    def __init__(self, opened, native, path, dapl=None):
+        super().__init__(opened, native, path)
+        self._dataset = native.dataset()
+        self._dapl = dapl
+        self._type = None
+        self._dtype = None
+        #: The engine's datatype for arrays of ``dtype``, when numpy keeps its elements in the array.
+        self._memory = None
+
+    def _refresh(self):
+        """Takes the dataset as it is now."""
+        self._dataset = self._need().again().dataset()
+
+    # What it is
+
+    @property
+    def dtype(self):
+        if self._dtype is None:
+            self._dtype = self.get_type().dtype
+            if _convert.is_plain(self._dtype) and self._dtype.subdtype is None:
+                self._memory = _convert.native_type(self._dtype)
+        return self._dtype
+
+    @property
+    def shape(self):
+        self._need()
+        extent = self._dataset.extent
+        return None if extent is None else tuple(extent[0])
+
+    @property
+    def maxshape(self):
+        extent = self._dataset.extent
+        return None if extent is None else tuple(extent[1])
+
+    @property
+    def rank(self):
+        return len(self.shape or ())
+
+    def get_type(self):
+        self._need()
+        if self._type is None:
+            self._type = h5t.of_native(self._dataset.datatype)
+        return self._type
+
+    def get_space(self):
+        self._need()
+        extent = self._dataset.extent
+        return h5s.SpaceID(None) if extent is None else h5s.SpaceID(*extent)
+
+    def get_access_plist(self):
+        plist = self._dapl.copy() if self._dapl is not None else h5p.create(h5p.DATASET_ACCESS)
+        fapl = self._opened.options.get("fapl")
+        if "chunk_cache" not in plist._values and fapl is not None:
+            plist._values["chunk_cache"] = fapl.get_cache()[1:]
+        return plist
+
+    def get_create_plist(self):
+        self._need()
+        dataset = self._dataset
+        plist = h5p.create(h5p.DATASET_CREATE)
+        values = plist._values
+        values.update(self._created_with())
+        del values["link_creation_order"]
+        values["layout"] = _LAYOUTS[dataset.layout]
+        if dataset.chunks is not None:
+            values["chunk"] = tuple(dataset.chunks)
+        values["filters"] = [(code, flags, tuple(given), name or b"") for code, flags, given, name in dataset.filters]
+        values["alloc_time"], values["fill_time"] = dataset.fill_times
+        if dataset.fill_value is not None:
+            values["fill"] = self._fill_array()
+            values["fill_state"] = FILL_VALUE_USER_DEFINED
+        if dataset.layout == "external":
+            values["external"] = [tuple(slot) for slot in dataset.external]
+        mappings = dataset.mappings()
+        if mappings is not None:
+            values["virtual"] = [self._mapping(*mapping) for mapping in mappings]
+        return plist
+
+    def _mapping(self, here, file, path, there):
+        source = h5s.SpaceID(_extent_of(there), None, there)
+        return h5s.SpaceID(self.shape, self.maxshape, here), encoded(file), encoded(path), source
+
+    def _fill_array(self):
+        """The fill value, as an array of one element."""
+        try:
+            values = [self._dataset.fill()]
+            return _convert.array_of(values, self.dtype, self.get_type()._of, h5r.wrapper(self._opened))
+        except (TypeError, ValueError):
+            return np.zeros(1, dtype=self.dtype)
+
+    # Where it is
+
+    def get_offset(self):
+        """Where contiguous elements begin in the file; ``None`` when they are not in one place of it."""
+        return self._need() and self._dataset.offset
+
+    def get_storage_size(self):
+        return self._need() and self._dataset.storage_size
+
+    def get_space_status(self):
+        stored = self.get_storage_size()
+        whole = int(np.prod(self.shape or (), dtype=np.int64)) * self._dataset.datatype.size
+        if not stored:
+            return SPACE_STATUS_NOT_ALLOCATED
+        return SPACE_STATUS_ALLOCATED if stored >= whole or self._dataset.filters else SPACE_STATUS_PART_ALLOCATED
+
+    # Reading
+
+    def _elements(self, selection, dt):
+        """The selected elements as a one-dimensional array of ``dt``."""
+        self._need()
+        base, inner = _convert.parts(dt)
+        datatype = self._dataset.datatype
+        if _convert.is_plain(dt) and not datatype.has_reference:
+            memory = self._memory if dt is self._dtype and self._memory is not None else _convert.native_type(dt)
+            data = self._dataset.read(selection, memory)
+            return data.view(base).reshape(-1, *inner) if inner else data.view(base)
+        values = self._dataset.values(selection)
+        return _convert.array_of(values, dt, self.get_type()._of, h5r.wrapper(self._opened))
+
+    def _pick(self, args):
+        """What an index of numbers and slices gives, in one step; ``None`` when it needs more."""
+        if self._memory is None:
+            if self._dtype is not None or self.dtype is None or self._memory is None:
+                return None
+        if not self._opened.open or self._closed or self._opened.checks_sources:
+            return None
+        return self._dataset.pick(args, self._memory, self._dtype)
+
+    def _selected(self, space):
+        return space._selection if space is not h5s.ALL else self.get_space()._selection
+
+    def read(self, mspace, fspace, arr_obj, mtype=None, dxpl=None):
+        """Reads what ``fspace`` selects into what ``mspace`` selects of ``arr_obj``."""
+        wanted = arr_obj.dtype if mtype is None or arr_obj.dtype.hasobject else mtype.dtype
+        _own = self.dtype
+        elements = self._elements(self._selected(fspace), wanted)
+        if mspace is h5s.ALL or mspace._selection.kind == "all":
+            arr_obj[...] = elements.reshape(arr_obj.shape)
+            return
+        flat = arr_obj.reshape(-1)
+        at = h5s.flat_indices(mspace._selection, mspace._dims)
+        if not np.shares_memory(flat, arr_obj):
+            raise TypeError("the array to read into must be contiguous")
+        flat[at] = elements
+
+    def write(self, mspace, fspace, arr_obj, mtype=None, dxpl=None):
+        """Writes what ``mspace`` selects of ``arr_obj`` to what ``fspace`` selects."""
+        self._need_writable("write")
+        array = np.ascontiguousarray(arr_obj)
+        if mspace is not h5s.ALL and mspace._selection.kind != "all":
+            array = array.reshape(-1)[h5s.flat_indices(mspace._selection, mspace._dims)]
+        self._store(self._selected(fspace), array)
+
+    def _store(self, selection, array):
+        """Writes the elements of an array to the selected ones, in order."""
+        of, native = self.get_type()._of, self._dataset
+        if _convert.is_plain(array.dtype) and not native.datatype.has_variable_length and not native.datatype.has_reference:
+            memory = _convert.native_type(array.dtype)
+            flat = np.ascontiguousarray(array).reshape(-1)
+            native.write(selection, memory, flat.view(np.uint8) if flat.size else np.zeros(0, np.uint8))
+            return
+        rank = array.ndim - (len(of[2]) if of[0] == "array" and array.dtype.kind != "O" else 0)
+        flat = array.reshape(-1, *array.shape[rank:])
+        native.write_values(selection, _convert.values_of(flat, of, h5r.unwrapper(self._opened)))
+
+    # Size
+
+    def set_extent(self, shape):
+        self._need_writable("resize")
+        self._dataset.resize([int(n) for n in shape])
+        self._refresh()
+
+    def extend(self, shape):
+        self.set_extent([max(old, new) for old, new in zip(self.shape, shape)])
+
+    def flush(self):
+        self._need()
+        self._opened.shared.flush()
+
+    def refresh(self):
+        self._opened.native.refresh()
+        self._refresh()
+
+    # Chunks
+
+    def _chunks(self):
+        if self._need() and self._dataset.chunks is None:
+            raise ValueError("the dataset is not stored in chunks")
+        return [StoreInfo(tuple(at), mask, byte, size) for at, mask, byte, size in self._dataset.stored_chunks()]
+
+    def get_num_chunks(self, space=None):
+        return len(self._chunks())
+
+    def get_chunk_info(self, index, space=None):
+        chunks = self._chunks()
+        if not 0 <= index < len(chunks):
+            raise IndexError(f"there is no chunk with index {index}: {len(chunks)} are stored")
+        return chunks[index]
+
+    def get_chunk_info_by_coord(self, chunk_offset):
+        wanted = tuple(int(n) for n in chunk_offset)
+        for chunk in self._chunks():
+            if chunk.chunk_offset == wanted:
+                return chunk
+        return StoreInfo(wanted, 0, None, 0)
+
+    def chunk_iter(self, func, dxpl=None):
+        """Calls ``func`` with each stored chunk until it gives something."""
+        for chunk in self._chunks():
+            result = func(chunk)
+            if result is not None:
+                return result
+        return None
+
+    def read_direct_chunk(self, offsets, dxpl=None, out=None):
+        """The filter mask and the stored bytes of the chunk that begins at ``offsets``."""
+        self._chunk_start(offsets)
+        mask, data = self._dataset.read_chunk([int(n) for n in offsets])
+        if out is None:
+            return mask, data
+        view = memoryview(out).cast("B")
+        if view.nbytes < len(data):
+            raise ValueError(f"the buffer has {view.nbytes} bytes, the chunk {len(data)}")
+        view[: len(data)] = data
+        return mask, view[: len(data)]
+
+    def write_direct_chunk(self, offsets, data, filter_mask=0, dxpl=None):
+        """Stores bytes as the chunk that begins at ``offsets``."""
+        self._need_writable("write a chunk")
+        self._chunk_start(offsets)
+        self._dataset.write_chunk([int(n) for n in offsets], bytes(memoryview(data).cast("B")), filter_mask)
+
+    def _chunk_start(self, offsets):
+        if len(offsets) != self.rank:
+            raise TypeError(f"the offset of a chunk has {self.rank} numbers, not {len(offsets)}")
+        if self._dataset.chunks is None:
+            raise TypeError("the dataset is not stored in chunks")
+
+
+def _extent_of(selection):
+    """A shape in which a source selection fits, as the file does not keep the source's own."""
+    axes = selection.axes()
+    if axes is not None:
+        ends = (start + ((count or 1) - 1) * stride + (block or 1) for start, stride, count, block in axes)
+        return tuple(ends)
+    if selection.kind in ("all", "none"):
+        return ()
+    return tuple(last + 1 for last in selection.bounds([])[1])
+
+
+def open(loc, name, dapl=None):
+    """The dataset at a path."""
+    found = find(loc, name)
+    if not isinstance(found, DatasetID):
+        raise KeyError(f"{encoded(name)!r} is not a dataset")
+    found._dapl = dapl
+    return found
+
+
+def create(loc, name, tid, space, dcpl=None, lcpl=None, dapl=None, gcpl=None):
+    """A new dataset, without a name when ``name`` is ``None``."""
+    start = node(loc)
+    native = start._need_writable("create a dataset")
+    options = (h5p.create(h5p.DATASET_CREATE) if dcpl is None else dcpl).creation()
+    fill = options.pop("fill")
+    options["fill"] = None if fill is None else _fill(fill, tid)
+    last = path = None
+    if name is not None:
+        lcpl = h5p.create(h5p.LINK_CREATE) if lcpl is None else lcpl
+        start, native, last = parent_of(loc, name, lcpl)
+        if has_link(native, last):
+            raise ValueError(f"Unable to synchronously create dataset (name already exists): {encoded(name)!r}")
+        path = joined(start._path, encoded(name))
+    made = native.create_dataset(last, tid._native, space._dims, space._max, options)
+    return DatasetID(start._opened, made, path, dapl)
+
+
+def _fill(fill, tid):
+    """The fill value as a plain value of the dataset's datatype."""
+    dt = tid.dtype
+    if dt.kind == "S" and fill.dtype.kind in "UO":
+        fill = np.array([_convert.encoded(fill[0], 1)])
+    if _describe.moves(tid._of):
+        flat = fill
+    elif dt.subdtype is not None:
+        base, shape = dt.subdtype
+        flat = np.broadcast_to(fill.astype(base), (1, *shape)) if fill.ndim == 1 else fill.astype(base)
+    else:
+        flat = fill.astype(dt)
+    return _convert.values_of(flat, tid._of, lambda value, region, size: bytes(size))[0]

@@ -1,0 +1,198 @@
+//! [`PyDataset`]: the elements of a dataset, and what is known of how they are stored.
+
+use crate::datatype::PyDatatype;
+use crate::error::Raise;
+use crate::extent;
+use crate::pick::{self, Pick};
+use crate::selection::PySelection;
+use crate::value;
+use hyperslab::{Dataset, Extent, Selection};
+use numpy::{PyArray1, PyArrayMethods};
+use pyo3::exceptions::PyMemoryError;
+use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult, Python, pyclass, pymethods};
+use pyo3::types::{PyBytes, PyTuple, PyTupleMethods};
+
+/// A dataset at the size it had when it was opened.
+#[pyclass(frozen, name = "Dataset", module = "hyperslab._native")]
+#[derive(Debug)]
+pub(crate) struct PyDataset(pub(crate) Dataset);
+
+/// Number, flags, parameters and name of a filter.
+type Filter<'py> = (u16, u16, Vec<u32>, Option<Bound<'py, PyBytes>>);
+
+impl PyDataset {
+    /// The bytes of what is selected, converted to `memory`, read without the interpreter's lock.
+    fn bytes<'py>(
+        &self,
+        py: Python<'py>,
+        selection: &Selection,
+        memory: &PyDatatype,
+    ) -> PyResult<Bound<'py, PyArray1<u8>>> {
+        let count = match self.0.extent() {
+            Extent::Null => 0,
+            _ => selection.count(&self.0.shape()).raise()?,
+        };
+        let length = count.checked_mul(memory.0.size() as u64).and_then(|length| usize::try_from(length).ok());
+        let length = length.ok_or_else(|| PyMemoryError::new_err("the selection is larger than memory"))?;
+        if length > LARGEST {
+            return Err(PyMemoryError::new_err(format!("the selection needs {length} bytes of memory")));
+        }
+        let array = numpy_zeros(py, length)?;
+        {
+            let mut held = array.readwrite();
+            let out = held.as_slice_mut()?;
+            py.detach(|| self.0.read_bytes_into(selection, &memory.0, out)).raise()?;
+        }
+        Ok(array)
+    }
+}
+
+/// Bytes that numpy can address.
+const LARGEST: usize = usize::MAX / 2;
+
+/// Zeroes from numpy itself, which raises when there is no memory for them.
+fn numpy_zeros(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyArray1<u8>>> {
+    if length <= SMALL {
+        return Ok(PyArray1::zeros(py, length, false));
+    }
+    let zeros = py.import("numpy")?.call_method1("zeros", (length, "u1"))?;
+    Ok(zeros.cast_into::<PyArray1<u8>>()?)
+}
+
+/// Below this no machine lacks memory.
+const SMALL: usize = 1 << 16;
+
+#[pymethods]
+impl PyDataset {
+    #[getter]
+    fn extent(&self) -> Option<extent::Dims> {
+        extent::dims(&self.0.extent())
+    }
+
+    #[getter]
+    fn datatype(&self) -> PyDatatype {
+        PyDatatype(self.0.datatype().clone())
+    }
+
+    /// `compact`, `contiguous`, `chunked`, `external` or `virtual`.
+    #[getter]
+    fn layout(&self) -> &'static str {
+        self.0.layout_name()
+    }
+
+    #[getter]
+    fn chunks(&self) -> Option<Vec<u64>> {
+        self.0.chunk_shape().map(<[u64]>::to_vec)
+    }
+
+    #[getter]
+    fn filters<'py>(&self, py: Python<'py>) -> Vec<Filter<'py>> {
+        let filter = |filter: hyperslab::StoredFilter<'_>| {
+            let name = filter.name.map(|name| PyBytes::new(py, name.as_bytes()));
+            (filter.id, u16::from(filter.optional), filter.parameters.to_vec(), name)
+        };
+        self.0.stored_filters().map(filter).collect()
+    }
+
+    /// One element as stored; `None` when nobody set it.
+    #[getter]
+    fn fill_value<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyBytes>> {
+        self.0.fill_value().map(|value| PyBytes::new(py, value))
+    }
+
+    /// The fill value as a plain value.
+    fn fill(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.0.fill().raise()?.map(|fill| value::plain(py, &fill)).transpose()
+    }
+
+    /// When space is allocated (1 early, 2 late, 3 as needed), when it is filled (0 then, 1 never, 2 if set).
+    #[getter]
+    fn fill_times(&self) -> (u8, u8) {
+        self.0.fill_times()
+    }
+
+    /// Path, offset and size of each raw file.
+    #[getter]
+    fn external(&self) -> Vec<(Vec<u8>, u64, u64)> {
+        self.0.external_files().map(|(path, offset, size)| (path.as_bytes().to_vec(), offset, size)).collect()
+    }
+
+    #[getter]
+    fn offset(&self) -> Option<u64> {
+        self.0.offset()
+    }
+
+    #[getter]
+    fn storage_size(&self) -> PyResult<u64> {
+        self.0.stored_size().raise()
+    }
+
+    /// First element, filter mask, place in the file and size of each stored chunk.
+    fn stored_chunks(&self, py: Python<'_>) -> PyResult<Vec<(Vec<u64>, u32, u64, u64)>> {
+        let chunks = py.detach(|| self.0.stored_chunks()).raise()?;
+        Ok(chunks.into_iter().map(|at| (at.start, at.filter_mask, at.offset, at.size)).collect())
+    }
+
+    /// The bytes of what is selected, converted to `memory`.
+    fn read<'py>(
+        &self,
+        py: Python<'py>,
+        selection: &PySelection,
+        memory: &PyDatatype,
+    ) -> PyResult<Bound<'py, PyArray1<u8>>> {
+        self.bytes(py, &selection.0, memory)
+    }
+
+    /// What is selected, as plain values.
+    fn values(&self, py: Python<'_>, selection: &PySelection) -> PyResult<Py<PyAny>> {
+        let values = py.detach(|| self.0.read_values(&selection.0)).raise()?;
+        value::list(py, &values)
+    }
+
+    /// `dataset[args]` in one step: an array of `dtype`, or a scalar; nothing when `args` are not simple.
+    fn pick<'py>(
+        &self,
+        py: Python<'py>,
+        args: &Bound<'py, PyTuple>,
+        memory: &PyDatatype,
+        dtype: &Bound<'py, PyAny>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let dims = self.0.shape();
+        if dims.is_empty() || !args.iter().all(|arg| pick::is_simple(&arg)) {
+            return Ok(None);
+        }
+        let pick = Pick::parse(args, &dims)?;
+        let bytes = self.bytes(py, &pick.selection, memory)?;
+        let array = bytes.call_method1("view", (dtype,))?;
+        let shape = pick.shape();
+        if shape.is_empty() {
+            return array.get_item(0).map(Some);
+        }
+        if let [_] = shape.as_slice() {
+            return Ok(Some(array));
+        }
+        array.call_method1("reshape", (PyTuple::new(py, shape)?,)).map(Some)
+    }
+
+    /// The mappings of a virtual dataset: selection, file, path, selection in the source.
+    fn mappings(&self) -> PyResult<Option<Vec<(PySelection, String, String, PySelection)>>> {
+        let Some(layout) = self.0.virtual_layout().raise()? else { return Ok(None) };
+        let mapping = |mapping: &hyperslab::VirtualMapping| {
+            let here = PySelection(mapping.virtual_selection().clone());
+            let there = PySelection(mapping.source_selection().clone());
+            (here, mapping.file().into_owned(), mapping.path().into_owned(), there)
+        };
+        Ok(Some(layout.mappings().iter().map(mapping).collect()))
+    }
+
+    /// How many selected elements have no source, and for each mapping that has a problem: its number, file, path and
+    /// what is wrong.
+    fn gaps(&self, py: Python<'_>, selection: &PySelection) -> PyResult<(u64, Vec<(usize, String, String, String)>)> {
+        let gaps = py.detach(|| self.0.gaps(&selection.0)).raise()?;
+        let mapping = |status: hyperslab::MappingStatus| {
+            let problem = status.problem.map(|problem| problem.to_string()).unwrap_or_default();
+            (status.mapping, status.file, status.path, problem)
+        };
+        Ok((gaps.elements, gaps.mappings.into_iter().map(mapping).collect()))
+    }
+}

@@ -1,0 +1,43 @@
+//! Errors of the engine as the exceptions that h5py raises for them.
+
+use hyperslab::{Error, ErrorKind};
+use pyo3::exceptions::{PyKeyError, PyOSError, PyValueError};
+use pyo3::prelude::{PyErr, PyResult};
+use std::io;
+
+/// The exception for `error`, with its whole message.
+pub(crate) fn raised(error: &Error) -> PyErr {
+    let message = error.to_string();
+    match error.kind() {
+        ErrorKind::Io => os_error(error.io_error(), message),
+        ErrorKind::NotFound => PyKeyError::new_err(message),
+        ErrorKind::Usage => PyValueError::new_err(message),
+        _ => PyOSError::new_err(message),
+    }
+}
+
+/// Python chooses the subclass of `OSError` by the number of the error.
+fn os_error(cause: Option<&io::Error>, message: String) -> PyErr {
+    let number = cause.and_then(|cause| match (cause.raw_os_error(), cause.kind()) {
+        (None, io::ErrorKind::WouldBlock) => Some(WOULD_BLOCK),
+        (number, _) => number,
+    });
+    match number {
+        Some(number) => PyOSError::new_err((number, message)),
+        None => PyOSError::new_err(message),
+    }
+}
+
+/// `EAGAIN`, which Python raises as `BlockingIOError`.
+const WOULD_BLOCK: i32 = 11;
+
+/// Turns the error of a result into an exception.
+pub(crate) trait Raise<T> {
+    fn raise(self) -> PyResult<T>;
+}
+
+impl<T> Raise<T> for hyperslab::Result<T> {
+    fn raise(self) -> PyResult<T> {
+        self.map_err(|error| raised(&error))
+    }
+}

@@ -1,0 +1,33 @@
+//! The engine as Python sees it: files, objects, datasets, datatypes and selections.
+//!
+//! This module has what must be fast or exact; names, dictionaries and documentation are Python's.
+
+mod attribute;
+mod dataset;
+mod datatype;
+mod error;
+mod extent;
+mod file;
+mod object;
+mod pick;
+mod selection;
+mod value;
+
+/// What `hyperslab` stands on.
+#[pyo3::pymodule(gil_used = false)]
+mod _native {
+    #[pymodule_export]
+    use crate::attribute::PyAttribute;
+    #[pymodule_export]
+    use crate::dataset::PyDataset;
+    #[pymodule_export]
+    use crate::datatype::PyDatatype;
+    #[pymodule_export]
+    use crate::file::{PyFile, open, open_bytes};
+    #[pymodule_export]
+    use crate::object::PyObject;
+    #[pymodule_export]
+    use crate::pick::pick;
+    #[pymodule_export]
+    use crate::selection::PySelection;
+}
