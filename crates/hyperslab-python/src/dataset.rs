@@ -20,6 +20,13 @@ pub(crate) struct PyDataset(pub(crate) Dataset);
 /// Number, flags, parameters and name of a filter.
 type Filter<'py> = (u16, u16, Vec<u32>, Option<Bound<'py, PyBytes>>);
 
+/// First element, filter mask, place in the file and size of a chunk.
+type Chunk = (Vec<u64>, u32, u64, u64);
+/// Selection, file, path and selection in the source.
+type Mapping = (PySelection, String, String, PySelection);
+/// Number, file, path and problem of a mapping that cannot be read.
+type Missing = (usize, String, String, String);
+
 impl PyDataset {
     /// The bytes of what is selected, converted to `memory`, read without the interpreter's lock.
     fn bytes<'py>(
@@ -32,7 +39,8 @@ impl PyDataset {
             Extent::Null => 0,
             _ => selection.count(&self.0.shape()).raise()?,
         };
-        let length = count.checked_mul(memory.0.size() as u64).and_then(|length| usize::try_from(length).ok());
+        let length =
+            count.checked_mul(memory.0.size() as u64).and_then(|length| usize::try_from(length).ok());
         let length = length.ok_or_else(|| PyMemoryError::new_err("the selection is larger than memory"))?;
         if length > LARGEST {
             return Err(PyMemoryError::new_err(format!("the selection needs {length} bytes of memory")));
@@ -128,7 +136,7 @@ impl PyDataset {
     }
 
     /// First element, filter mask, place in the file and size of each stored chunk.
-    fn stored_chunks(&self, py: Python<'_>) -> PyResult<Vec<(Vec<u64>, u32, u64, u64)>> {
+    fn stored_chunks(&self, py: Python<'_>) -> PyResult<Vec<Chunk>> {
         let chunks = py.detach(|| self.0.stored_chunks()).raise()?;
         Ok(chunks.into_iter().map(|at| (at.start, at.filter_mask, at.offset, at.size)).collect())
     }
@@ -175,7 +183,7 @@ impl PyDataset {
     }
 
     /// The mappings of a virtual dataset: selection, file, path, selection in the source.
-    fn mappings(&self) -> PyResult<Option<Vec<(PySelection, String, String, PySelection)>>> {
+    fn mappings(&self) -> PyResult<Option<Vec<Mapping>>> {
         let Some(layout) = self.0.virtual_layout().raise()? else { return Ok(None) };
         let mapping = |mapping: &hyperslab::VirtualMapping| {
             let here = PySelection(mapping.virtual_selection().clone());
@@ -187,7 +195,7 @@ impl PyDataset {
 
     /// How many selected elements have no source, and for each mapping that has a problem: its number, file, path and
     /// what is wrong.
-    fn gaps(&self, py: Python<'_>, selection: &PySelection) -> PyResult<(u64, Vec<(usize, String, String, String)>)> {
+    fn gaps(&self, py: Python<'_>, selection: &PySelection) -> PyResult<(u64, Vec<Missing>)> {
         let gaps = py.detach(|| self.0.gaps(&selection.0)).raise()?;
         let mapping = |status: hyperslab::MappingStatus| {
             let problem = status.problem.map(|problem| problem.to_string()).unwrap_or_default();

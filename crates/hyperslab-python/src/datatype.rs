@@ -2,8 +2,8 @@
 
 use crate::error::Raise;
 use hyperslab::{
-    ByteOrder, CharacterSet, Class, Datatype, Float, Normalization, ReferenceKind,
-    StringPadding, VariableKind,
+    ByteOrder, CharacterSet, Class, Datatype, Float, Normalization, ReferenceKind, StringPadding,
+    VariableKind,
 };
 use pyo3::exceptions::{PyNotImplementedError, PyValueError};
 use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult, Python, pyclass, pymethods};
@@ -128,9 +128,7 @@ pub(crate) fn describe(py: Python<'_>, datatype: &Datatype) -> PyResult<Py<PyAny
         Class::String(of) => {
             tuple(py, ("string", size, padding_number(of.padding), characters_number(of.character_set)))
         }
-        Class::Bitfield(of) => {
-            tuple(py, ("bitfield", size, order_number(of.order), of.precision, of.offset))
-        }
+        Class::Bitfield(of) => tuple(py, ("bitfield", size, order_number(of.order), of.precision, of.offset)),
         Class::Opaque(of) => tuple(py, ("opaque", size, PyBytes::new(py, of.tag()))),
         Class::Compound(of) => {
             let members = of.members().iter().map(|member| {
@@ -249,7 +247,9 @@ fn build_float(of: &Bound<'_, PyTuple>) -> PyResult<Datatype> {
     if datatype.size() == size {
         return Ok(datatype);
     }
-    Err(PyNotImplementedError::new_err(format!("a floating-point number of {precision} bits in {size} bytes")))
+    Err(PyNotImplementedError::new_err(format!(
+        "a floating-point number of {precision} bits in {size} bytes"
+    )))
 }
 
 fn build_compound(of: &Bound<'_, PyTuple>) -> PyResult<Datatype> {

@@ -4,7 +4,7 @@ use crate::error::Raise;
 use crate::object::PyObject;
 use crate::selection::PySelection;
 use hyperslab::{File, OpenOptions, ReferenceKind};
-use pyo3::exceptions::{PyNotImplementedError, PyValueError};
+use pyo3::exceptions::PyNotImplementedError;
 use pyo3::prelude::{PyResult, Python, pyclass, pyfunction, pymethods};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -102,9 +102,5 @@ impl PyFile {
     fn referenced_address(&self, region: bool, bytes: Vec<u8>) -> PyResult<u64> {
         let referenced = self.0.referenced(kind(region), &bytes).raise()?;
         Ok(referenced.map_or(0, |referenced| referenced.address()))
-    }
-
-    fn __reduce__(&self) -> PyResult<()> {
-        Err(PyValueError::new_err("an open file is pickled by its name, not by its handle"))
     }
 }

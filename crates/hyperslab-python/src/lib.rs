@@ -1,6 +1,7 @@
 //! The engine as Python sees it: files, objects, datasets, datatypes and selections.
 //!
 //! This module has what must be fast or exact; names, dictionaries and documentation are Python's.
+#![expect(clippy::needless_pass_by_value, reason = "PyO3 gives arguments by value")]
 
 mod attribute;
 mod dataset;

@@ -6,10 +6,10 @@ use crate::datatype::PyDatatype;
 use crate::error::Raise;
 use crate::file::PyFile;
 use hyperslab::{ErrorKind, Group, Link, LinkKind, Object};
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::{Bound, Py, PyAny, PyResult, Python, pyclass, pymethods};
 use pyo3::types::{PyBytes, PyDict, PyDictMethods};
-use pyo3::IntoPyObjectExt;
 
 /// A group, a dataset or a named datatype.
 #[pyclass(frozen, name = "Object", module = "hyperslab._native")]
@@ -103,11 +103,7 @@ impl PyObject {
 
     /// Name and target of each link of a group, by name or in the order in which they were made.
     #[pyo3(signature = (by_order = false))]
-    fn links<'py>(
-        &self,
-        py: Python<'py>,
-        by_order: bool,
-    ) -> PyResult<Vec<(Bound<'py, PyBytes>, Py<PyAny>)>> {
+    fn links<'py>(&self, py: Python<'py>, by_order: bool) -> PyResult<Vec<(Bound<'py, PyBytes>, Py<PyAny>)>> {
         let _ = by_order;
         let group = self.group()?;
         let found = py.detach(|| group.links()).raise()?;

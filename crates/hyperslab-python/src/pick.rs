@@ -111,7 +111,7 @@ fn runs(take: &Take) -> Vec<(u64, u64)> {
             let mut runs: Vec<(u64, u64)> = Vec::new();
             for at in list {
                 match runs.last_mut() {
-                    Some((_, last)) if *last + 1 == *at => *last = *at,
+                    Some((_, end)) if *end + 1 == *at => *end = *at,
                     _ => runs.push((*at, *at)),
                 }
             }
@@ -121,7 +121,7 @@ fn runs(take: &Take) -> Vec<(u64, u64)> {
 }
 
 fn takes(args: &Bound<'_, PyTuple>, dims: &[u64]) -> PyResult<Vec<Take>> {
-    let ellipses = args.iter().filter(|arg| arg.is_instance_of::<PyEllipsis>()).count();
+    let ellipses = args.iter().filter(PyAnyMethods::is_instance_of::<PyEllipsis>).count();
     if ellipses > 1 {
         return Err(PyValueError::new_err("only one ellipsis may be used in an index"));
     }

@@ -1,8 +1,8 @@
 //! Values of any datatype as plain Python objects, which Python then gives the type numpy has for them.
 
 use hyperslab::Value;
-use pyo3::prelude::{Py, PyAny, PyResult, Python};
 use pyo3::IntoPyObjectExt;
+use pyo3::prelude::{Py, PyAny, PyResult, Python};
 use pyo3::types::{PyBytes, PyComplex, PyList, PyTuple};
 
 /// Numbers, bytes, and lists and tuples of them.

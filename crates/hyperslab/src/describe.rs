@@ -3,8 +3,8 @@
 use crate::dataset::{Dataset, Elements};
 use crate::error::{Place, Result};
 use crate::file::File;
-use crate::format::object_header::kind;
 use crate::format::object_header::TRACKED as ATTRIBUTES_TRACKED;
+use crate::format::object_header::kind;
 use crate::group::Object;
 use crate::index::StoredChunk as Chunk;
 use crate::location::Location;
@@ -133,7 +133,12 @@ impl Dataset {
         let mut keep = |at: &[u64], chunk: Chunk| {
             let start = at.iter().zip(&grid.chunk).map(|(at, side)| at.saturating_mul(*side)).collect();
             let (filter_mask, size) = (chunk.filter_mask, chunk.size);
-            found.push(StoredChunk { start, filter_mask, offset: chunk.address.0.saturating_add(base), size });
+            found.push(StoredChunk {
+                start,
+                filter_mask,
+                offset: chunk.address.0.saturating_add(base),
+                size,
+            });
             Ok(())
         };
         let first = vec![0; last.len()];
