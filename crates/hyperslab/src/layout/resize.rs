@@ -29,6 +29,9 @@ impl ChunkWriter<'_> {
             // From here on a chunk that leaves the cache is one that was changed below.
             self.flush()?;
         }
+        // Chunks that both extents have; some indexes know chunks that no extent had yet.
+        let both = old.dims.iter().zip(dims).map(|(old, new)| *old.min(new)).collect();
+        let both = ChunkGrid { dims: both, ..new.clone() };
         let mut touched = BTreeMap::new();
         for axis in 0..dims.len() {
             let (before, after) = (at(&old.dims, axis), at(&new.dims, axis));
@@ -36,10 +39,10 @@ impl ChunkWriter<'_> {
                 continue;
             }
             if refilters {
-                self.stored_in(cut_slab(old, &new, axis), &mut touched)?;
+                self.stored_in(cut_slab(old, &both, axis), &mut touched)?;
             }
             if refilters || after < before {
-                self.stored_in(cut_slab(&new, &new, axis), &mut touched)?;
+                self.stored_in(cut_slab(&new, &both, axis), &mut touched)?;
             }
         }
         self.grid = new;
@@ -128,6 +131,7 @@ impl ChunkWriter<'_> {
                     let stored = self.find(&at)?;
                     let tiles: Vec<(&[u64], &[u8])> = at.iter().map(|at| (*at, tile.as_slice())).collect();
                     self.store_tiles(&tiles, &stored)?;
+                    group.iter().for_each(|coords| self.set.cache.forget(coords));
                     group.clear();
                 }
                 if !more {
