@@ -1,7 +1,7 @@
 //! Deflate (1): a zlib stream.
 
 use crate::error::{Error, Result};
-use crate::filter::pipeline::{Filter, Work, too_long};
+use crate::filter::pipeline::{Filter, Work, room, too_long};
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
 /// Inflates a zlib stream to the front of `out`.
@@ -19,20 +19,31 @@ pub(super) fn decode(input: &[u8], out: &mut [u8], work: &mut Work) -> Result<us
     }
 }
 
-/// A zlib stream at the level the filter asks for.
-pub(super) fn encode(filter: &Filter, raw: &[u8]) -> Result<Vec<u8>> {
+/// Writes a zlib stream at the level the filter asks for to the front of `out`, which grows; gives its length.
+pub(super) fn encode(filter: &Filter, raw: &[u8], out: &mut Vec<u8>, work: &mut Work) -> Result<usize> {
     let level = filter.client.first().copied().unwrap_or(6).min(9);
-    let mut deflate = Compress::new(Compression::new(level), true);
-    let mut stored = Vec::with_capacity(raw.len().saturating_add(raw.len() / 1000).saturating_add(64));
+    let (_, deflate) = match &mut work.deflate {
+        Some(kept) if kept.0 == level => {
+            kept.1.reset();
+            kept
+        }
+        other => other.insert((level, Compress::new(Compression::new(level), true))),
+    };
+    let mut length = raw.len().saturating_add(raw.len() / 1000).saturating_add(64);
     loop {
-        let read = usize::try_from(deflate.total_in()).unwrap_or(usize::MAX);
+        let (read, written) = (count(deflate.total_in()), count(deflate.total_out()));
         let rest = raw.get(read..).unwrap_or_default();
+        let room = room(out, length).get_mut(written..).unwrap_or_default();
         let status = deflate
-            .compress_vec(rest, &mut stored, FlushCompress::Finish)
+            .compress(rest, room, FlushCompress::Finish)
             .map_err(|error| Error::limit(format!("cannot compress: {error}")))?;
         if status == Status::StreamEnd {
-            return Ok(stored);
+            return Ok(count(deflate.total_out()));
         }
-        stored.reserve(stored.capacity().max(64));
+        length = length.saturating_mul(2);
     }
+}
+
+fn count(bytes: u64) -> usize {
+    usize::try_from(bytes).unwrap_or(usize::MAX)
 }

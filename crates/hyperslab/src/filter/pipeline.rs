@@ -36,6 +36,8 @@ pub(crate) struct Scratch {
 #[derive(Debug, Default)]
 pub(super) struct Work {
     pub(super) inflate: Option<flate2::Decompress>,
+    /// With the level it was made for.
+    pub(super) deflate: Option<(u32, flate2::Compress)>,
     /// One block of a blocked format, decompressed.
     pub(super) block: Vec<u8>,
     /// Byte planes on their way back to elements.
@@ -101,24 +103,29 @@ impl FilterPipeline {
     /// # Errors
     /// `Unsupported` when a required filter has no encoder here.
     pub(crate) fn encode(&self, raw: &[u8]) -> Result<(Vec<u8>, u32)> {
-        let mut mask = 0;
-        let mut data: Option<Vec<u8>> = None;
-        for (filter, bit) in self.filters.iter().zip(bits()) {
-            match filter.encode(data.as_deref().unwrap_or(raw)) {
-                Ok(encoded) => data = Some(encoded),
-                Err(error) if filter.optional && error.kind() == ErrorKind::Unsupported => mask |= bit,
-                Err(error) => return Err(error.at(filter.label())),
-            }
-        }
-        Ok((data.unwrap_or_else(|| raw.to_vec()), mask))
+        self.encode_with(raw, &mut Scratch::default())
     }
 
     /// As [`encode`](Self::encode), with buffers that are kept between chunks.
     ///
     /// # Errors
     /// As [`encode`](Self::encode).
-    pub(crate) fn encode_with(&self, raw: &[u8], _scratch: &mut Scratch) -> Result<(Vec<u8>, u32)> {
-        self.encode(raw)
+    pub(crate) fn encode_with(&self, raw: &[u8], scratch: &mut Scratch) -> Result<(Vec<u8>, u32)> {
+        let Scratch { front, back, work } = scratch;
+        let mut mask = 0;
+        let mut held = None;
+        for (filter, bit) in self.filters.iter().zip(bits()) {
+            let input = held.map_or(raw, |length| front.get(..length).unwrap_or_default());
+            match filter.encode_into(input, back, work) {
+                Ok(length) => {
+                    std::mem::swap(front, back);
+                    held = Some(length);
+                }
+                Err(error) if filter.optional && error.kind() == ErrorKind::Unsupported => mask |= bit,
+                Err(error) => return Err(error.at(filter.label())),
+            }
+        }
+        Ok((held.map_or(raw, |length| front.get(..length).unwrap_or_default()).to_vec(), mask))
     }
 
     fn applied(&self, mask: u32) -> impl DoubleEndedIterator<Item = &Filter> {
@@ -169,10 +176,21 @@ impl Filter {
         }
     }
 
+    /// Applies the filter; gives the number of bytes written to the front of `out`, which grows.
+    fn encode_into(&self, raw: &[u8], out: &mut Vec<u8>, work: &mut Work) -> Result<usize> {
+        match self.id {
+            names::DEFLATE => return deflate::encode(self, raw, out, work),
+            names::SHUFFLE => shuffle::encode(self, raw, room(out, raw.len()))?,
+            _ => {
+                *out = self.encode(raw)?;
+                return Ok(out.len());
+            }
+        }
+        Ok(raw.len())
+    }
+
     fn encode(&self, raw: &[u8]) -> Result<Vec<u8>> {
         match self.id {
-            names::DEFLATE => deflate::encode(self, raw),
-            names::SHUFFLE => shuffle::encode(self, raw),
             names::FLETCHER32 => Ok(fletcher32::encode(raw)),
             names::SZIP => self.worth(szip_encode::encode(self, raw)?, raw),
             names::NBIT => nbit::encode(self, raw),

@@ -15,12 +15,10 @@ pub(super) fn decode(filter: &Filter, input: &[u8], out: &mut [u8]) -> Result<us
     Ok(input.len())
 }
 
-/// Takes the bytes of each element apart.
-pub(super) fn encode(filter: &Filter, raw: &[u8]) -> Result<Vec<u8>> {
-    let size = element_size(filter)?;
-    let mut stored = vec![0; raw.len()];
-    shuffle(size, raw, &mut stored);
-    Ok(stored)
+/// Takes the bytes of each element apart; `out` is as long as `raw`.
+pub(super) fn encode(filter: &Filter, raw: &[u8], out: &mut [u8]) -> Result<()> {
+    shuffle(element_size(filter)?, raw, out);
+    Ok(())
 }
 
 fn element_size(filter: &Filter) -> Result<usize> {

@@ -131,8 +131,9 @@ impl ChunkWriter<'_> {
                     let stored = self.find(&at)?;
                     let tiles: Vec<(&[u64], &[u8])> = at.iter().map(|at| (*at, tile.as_slice())).collect();
                     self.store_tiles(&tiles, &stored)?;
-                    group.iter().for_each(|coords| self.set.cache.forget(coords));
-                    group.clear();
+                    for coords in group.drain(..) {
+                        self.set.cache.forget(&coords);
+                    }
                 }
                 if !more {
                     break;
