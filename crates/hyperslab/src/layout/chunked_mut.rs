@@ -331,8 +331,7 @@ impl<'a> ChunkWriter<'a> {
 
     /// Stores encoded chunks, which are sorted by their coordinates.
     pub(crate) fn store(&mut self, chunks: &[Outgoing<'_>]) -> Result<()> {
-        let mut run =
-            Run { metadata: self.metadata, start: 0, bytes: Vec::new(), fresh: self.metadata.end() };
+        let mut run = Run { metadata: self.metadata, start: 0, bytes: Vec::new() };
         let mut places = Vec::with_capacity(chunks.len());
         for chunk in chunks {
             let size = chunk.bytes.len() as u64;
@@ -442,26 +441,19 @@ struct Run<'a> {
     metadata: &'a Metadata,
     start: u64,
     bytes: Vec<u8>,
-    /// What lies from here on was allocated by the one who writes, gaps included.
-    fresh: u64,
 }
 
 impl Run<'_> {
     fn write(&mut self, address: Address, bytes: &[u8]) -> Result<()> {
         let end = self.start.saturating_add(self.bytes.len() as u64);
-        let gap = address.0.checked_sub(end).filter(|gap| *gap == 0 || (*gap < 8 && end >= self.fresh));
-        let Some(gap) = gap.and_then(|gap| usize::try_from(gap).ok()).filter(|_| {
-            !self.bytes.is_empty() && bytes.len() <= DIRECT && self.bytes.len() + bytes.len() <= WRITTEN
-        }) else {
+        let fits = bytes.len() <= DIRECT && self.bytes.len() + bytes.len() <= WRITTEN;
+        if address.0 != end || !fits {
             self.flush()?;
             if bytes.len() > DIRECT {
                 return self.metadata.write_data(address, bytes);
             }
             self.start = address.0;
-            self.bytes.extend_from_slice(bytes);
-            return Ok(());
-        };
-        self.bytes.resize(self.bytes.len() + gap, 0);
+        }
         self.bytes.extend_from_slice(bytes);
         Ok(())
     }
