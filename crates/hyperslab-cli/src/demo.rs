@@ -5,7 +5,8 @@ use crate::show::draw;
 use crate::slice::Slice;
 use crate::vds_build::{Input, Mosaic, grid};
 use crate::vds_ls::picture;
-use hyperslab::{ByteOrder, Datatype, File, NewFile};
+use hyperslab::{ByteOrder, Datatype, File};
+use ndarray::Array3;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -84,18 +85,24 @@ fn datatype() -> Datatype {
 }
 
 fn make_module(directory: &Path, module: u64) -> Outcome {
-    let mut bytes = Vec::new();
-    for frame in 0..FRAMES {
-        for row in 0..HEIGHT {
-            for column in 0..WIDTH {
-                let (down, across) = (module / 2 * (HEIGHT + GAP.0), module % 2 * (WIDTH + GAP.1));
-                bytes.extend(photons(frame, row + down, column + across).to_le_bytes());
-            }
-        }
-    }
-    let mut file = NewFile::replace(directory.join(name(module)))?;
-    file.create_dataset("/entry/data", &datatype(), &[FRAMES, HEIGHT, WIDTH], &bytes)?;
-    Ok(file.finish()?)
+    let (down, across) = (module / 2 * (HEIGHT + GAP.0), module % 2 * (WIDTH + GAP.1));
+    let shape = [FRAMES, HEIGHT, WIDTH].map(|length| usize::try_from(length).unwrap_or(0));
+    let frames = Array3::from_shape_fn(shape, |(frame, row, column)| {
+        photons(frame as u64, row as u64 + down, column as u64 + across)
+    });
+    let file = File::create(directory.join(name(module)))?;
+    let data = file
+        .new_dataset_of(&datatype())
+        .shape([FRAMES, HEIGHT, WIDTH])
+        .max_shape([None, Some(HEIGHT), Some(WIDTH)])
+        .chunk([1, HEIGHT, WIDTH])
+        .shuffle()
+        .deflate(4)
+        .create("/entry/data")?;
+    data.set_attribute("units", "photons")?;
+    data.write(&frames)?;
+    drop(data);
+    Ok(file.close()?)
 }
 
 fn compose(directory: &Path, run: &Path) -> Outcome {
@@ -108,9 +115,10 @@ fn compose(directory: &Path, run: &Path) -> Outcome {
     };
     let inputs: Vec<Input> = (0..MODULES).map(input).collect();
     let layout = grid(run, &inputs, Mosaic { rows: 2, columns: 2, gap: GAP })?;
-    let mut file = NewFile::replace(run)?;
-    file.create_virtual_dataset("/entry/data", &datatype(), &layout, Some(&FILL.to_le_bytes()))?;
-    Ok(file.finish()?)
+    let file = File::create(run)?;
+    let data = file.new_dataset_of(&datatype()).virtual_layout(layout).fill_value(FILL);
+    data.create("/entry/data")?.set_attribute("units", "photons")?;
+    Ok(file.close()?)
 }
 
 /// Rings around the middle that widen from frame to frame, with some noise.

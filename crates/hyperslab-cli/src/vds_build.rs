@@ -5,7 +5,7 @@ use crate::target::Target;
 use crate::typed::{element, parse_shape, parse_type};
 use crate::values::extent;
 use clap::ValueEnum;
-use hyperslab::{AxisSlab, Datatype, File, NewFile, Selection, VirtualLayout, VirtualSource};
+use hyperslab::{AxisSlab, Datatype, File, Selection, VirtualLayout, VirtualSource};
 use std::path::{Component, Path, PathBuf};
 
 /// How the sources become one dataset.
@@ -96,21 +96,25 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
         Mode::Interleave => interleave(&arguments.out, &inputs, arguments.axis)?,
         Mode::Grid => grid(&arguments.out, &inputs, mosaic(arguments, inputs.len())?)?,
     };
-    let mut new = if arguments.force { NewFile::replace(&arguments.out)? } else { create(&arguments.out)? };
+    let new = if arguments.force { File::create(&arguments.out)? } else { create(&arguments.out)? };
     let name = format!("/{}", arguments.name.trim_start_matches('/'));
-    new.create_virtual_dataset(&name, &first.datatype, &layout, fill.as_deref())?;
-    new.finish()?;
     let shape = extent(layout.extent());
+    let mut builder = new.new_dataset_of(&first.datatype).virtual_layout(layout);
+    if let Some(fill) = fill {
+        builder = builder.fill_bytes(fill);
+    }
+    drop(builder.create(&name)?);
+    new.close()?;
     output.line(format!("{}{name} {shape} {}", arguments.out.display(), first.datatype))?;
     let missing = inputs.iter().filter(|input| !input.exists).count();
     output.line(format!("{} sources, {missing} of them not there yet", inputs.len()))
 }
 
-fn create(path: &Path) -> Outcome<NewFile> {
+fn create(path: &Path) -> Outcome<File> {
     if path.exists() {
         return Err(Failure::message(format!("{}: the file exists; --force replaces it", path.display())));
     }
-    Ok(NewFile::create(path)?)
+    Ok(File::create_new(path)?)
 }
 
 /// Every source, globs expanded, in order.

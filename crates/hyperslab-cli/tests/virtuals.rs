@@ -4,7 +4,7 @@
 
 mod support;
 
-use hyperslab::{Datatype, File, NewFile};
+use hyperslab::{Datatype, File, Selection};
 use std::path::Path;
 use support::{counting, hyperslab};
 
@@ -100,9 +100,10 @@ fn check_tells_each_cause_by_its_source() {
     counting(&inside("good.h5"), &[2, 3], 0);
     counting(&inside("short.h5"), &[1, 3], 0);
     std::fs::copy(env!("CARGO_BIN_EXE_hyperslab"), inside("broken.h5")).unwrap();
-    let mut text = NewFile::create(inside("text.h5")).unwrap();
-    text.create_dataset("/entry/data", &Datatype::string(2), &[2, 3], &[b'a'; 12]).unwrap();
-    text.finish().unwrap();
+    let file = File::create(inside("text.h5")).unwrap();
+    let text = file.new_dataset_of(&Datatype::string(2)).shape([2, 3]).create("/entry/data").unwrap();
+    text.write_bytes(&Selection::All, text.datatype(), &[b'a'; 12]).unwrap();
+    file.close().unwrap();
 
     let run = hyperslab(directory.path(), &["vds", "check", "all.h5"]);
     assert_eq!(run.status, 1);

@@ -5,7 +5,6 @@
 mod attribute;
 mod attribute_write;
 mod builder;
-mod create;
 mod dataset;
 mod dataset_write;
 mod datatype;
@@ -42,7 +41,6 @@ mod vds;
 pub use attribute::Attribute;
 pub use attribute_write::AttributeData;
 pub use builder::{Allocation, DatasetBuilder, FillTime};
-pub use create::NewFile;
 pub use dataset::Dataset;
 pub use datatype::{
     Array, Bitfield, ByteOrder, CharacterSet, Class, Complex, Compound, CompoundBuilder, Datatype, Element,

@@ -381,17 +381,14 @@ impl Work {
 
 #[cfg(test)]
 mod tests {
-    use crate::create::NewFile;
-    use crate::datatype::{Datatype, Element};
     use crate::error::ErrorKind;
     use crate::file::File;
     use crate::vds::layout::{VirtualLayout, VirtualSource};
 
     /// `/v0` has one element; each dataset after it is twice the one before.
     fn tower(path: &std::path::Path, height: u32) -> File {
-        let mut file = NewFile::create(path).unwrap();
-        let datatype: Datatype = i32::datatype();
-        file.create_dataset("/v0", &datatype, &[1], &7_i32.to_le_bytes()).unwrap();
+        let file = File::create(path).unwrap();
+        file.new_dataset::<i32>().create_with("/v0", &ndarray::array![7]).unwrap();
         for level in 1..=height {
             let half = 1_u64 << (level - 1);
             let mut layout = VirtualLayout::new(&[2 * half]);
@@ -401,9 +398,9 @@ mod tests {
                 let here = crate::Selection::from_ranges(std::slice::from_ref(&range)).unwrap();
                 layout.map(&here, &below).unwrap();
             }
-            file.create_virtual_dataset(&format!("/v{level}"), &datatype, &layout, None).unwrap();
+            file.new_dataset::<i32>().virtual_layout(layout).create(format!("/v{level}")).unwrap();
         }
-        file.finish().unwrap();
+        file.close().unwrap();
         File::open(path).unwrap()
     }
 

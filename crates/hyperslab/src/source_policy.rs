@@ -94,7 +94,7 @@ impl<'a> Search<'a> {
 #[cfg(test)]
 mod tests {
     use super::{Search, SourcePolicy};
-    use crate::create::NewFile;
+    use crate::file::File;
     use std::path::Path;
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
         let tree = folder.path().join("tree");
         std::fs::create_dir_all(tree.join("sub")).unwrap();
         for file in ["tree/a", "tree/sub/b", "c"] {
-            NewFile::create(folder.path().join(file)).unwrap().finish().unwrap();
+            File::create(folder.path().join(file)).unwrap().close().unwrap();
         }
         std::os::unix::fs::symlink("../c", tree.join("link")).unwrap();
         let policy = SourcePolicy::SameTree.settled(&tree);

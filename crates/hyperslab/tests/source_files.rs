@@ -3,32 +3,38 @@
 #![expect(clippy::single_range_in_vec_init, reason = "a selection has a range for each axis, even when one")]
 
 use hyperslab::{
-    DatasetAccess, Datatype, ErrorKind, File, MissingSources, NewFile, OpenOptions, Selection, SourcePolicy,
-    VirtualLayout, VirtualSource,
+    DatasetAccess, ErrorKind, File, MissingSources, OpenOptions, Selection, SourcePolicy, VirtualLayout,
+    VirtualSource,
 };
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-fn source(path: &Path, value: i32) {
+/// A new file, also where one of that name is still open.
+fn create(path: &Path) -> File {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-    let mut file = NewFile::replace(path).unwrap();
-    file.create_dataset("data", &Datatype::of::<i32>(), &[1], &value.to_le_bytes()).unwrap();
-    file.finish().unwrap();
+    if path.exists() {
+        std::fs::remove_file(path).unwrap();
+    }
+    File::create_new(path).unwrap()
+}
+
+fn source(path: &Path, value: i32) {
+    let file = create(path);
+    file.new_dataset::<i32>().create_with("data", &ndarray::array![value]).unwrap();
+    file.close().unwrap();
 }
 
 /// A dataset `/v` of one element for each name, fill value -1.
 fn virtual_file(path: &Path, names: &[&str]) {
-    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     let mut layout = VirtualLayout::new(&[names.len() as u64]);
     for (at, name) in (0..).zip(names) {
         let (file, dataset) = name.split_once('|').unwrap_or((name, "data"));
         let here = Selection::from_ranges(&[at..at + 1]).unwrap();
         layout.map(&here, &VirtualSource::new(file, dataset, &[1])).unwrap();
     }
-    let mut file = NewFile::replace(path).unwrap();
-    let unwritten = (-1_i32).to_le_bytes();
-    file.create_virtual_dataset("v", &Datatype::of::<i32>(), &layout, Some(&unwritten)).unwrap();
-    file.finish().unwrap();
+    let file = create(path);
+    file.new_dataset::<i32>().fill_value(-1_i32).virtual_layout(layout).create("v").unwrap();
+    file.close().unwrap();
 }
 
 fn read(options: &OpenOptions, path: &Path) -> hyperslab::Result<Vec<i32>> {
@@ -110,10 +116,10 @@ fn a_name_in_the_same_file_survives_renaming() {
     let (_kept, at) = folder();
     let mut layout = VirtualLayout::new(&[1]);
     layout.map(&Selection::All, &VirtualSource::new(".", "raw", &[1])).unwrap();
-    let mut file = NewFile::create(at.join("v.h5")).unwrap();
-    file.create_dataset("raw", &Datatype::of::<i32>(), &[1], &7_i32.to_le_bytes()).unwrap();
-    file.create_virtual_dataset("v", &Datatype::of::<i32>(), &layout, None).unwrap();
-    file.finish().unwrap();
+    let file = create(&at.join("v.h5"));
+    file.new_dataset::<i32>().create_with("raw", &ndarray::array![7]).unwrap();
+    file.new_dataset::<i32>().virtual_layout(layout).create("v").unwrap();
+    file.close().unwrap();
     std::fs::rename(at.join("v.h5"), at.join("w.h5")).unwrap();
     let options = OpenOptions::new().sources(SourcePolicy::Nowhere);
     assert_eq!(read(&options, &at.join("w.h5")).unwrap(), [7]);

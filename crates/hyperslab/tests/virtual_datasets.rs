@@ -2,33 +2,24 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "tests may")]
 #![expect(clippy::single_range_in_vec_init, reason = "a selection has a range for each axis, even when one")]
 
-use hyperslab::{
-    AxisSlab, Datatype, ErrorKind, Extent, File, NewFile, Problem, Selection, VirtualLayout, VirtualSource,
-};
+use hyperslab::{AxisSlab, ErrorKind, Extent, File, Problem, Selection, VirtualLayout, VirtualSource};
 use std::path::{Path, PathBuf};
 
 fn source(directory: &Path, name: &str, values: &[i32]) {
-    let mut file = NewFile::create(directory.join(name)).unwrap();
-    file.create_dataset(
-        "/data",
-        &Datatype::of::<i32>(),
-        &[values.len() as u64],
-        bytemuck::cast_slice(values),
-    )
-    .unwrap();
-    file.finish().unwrap();
+    let file = File::create(directory.join(name)).unwrap();
+    file.new_dataset::<i32>().create_with("/data", ndarray::ArrayView1::from(values)).unwrap();
+    file.close().unwrap();
 }
 
 fn row(row: u64, length: u64) -> Selection {
     Selection::from_ranges(&[row..row + 1, 0..length]).unwrap()
 }
 
-fn virtual_file(directory: &Path, layout: &VirtualLayout) -> PathBuf {
+fn virtual_file(directory: &Path, layout: VirtualLayout) -> PathBuf {
     let path = directory.join("all.h5");
-    let mut file = NewFile::create(&path).unwrap();
-    let unwritten = (-1_i32).to_le_bytes();
-    file.create_virtual_dataset("/data", &Datatype::of::<i32>(), layout, Some(&unwritten)).unwrap();
-    file.finish().unwrap();
+    let file = File::create(&path).unwrap();
+    file.new_dataset::<i32>().fill_value(-1_i32).virtual_layout(layout).create("/data").unwrap();
+    file.close().unwrap();
     path
 }
 
@@ -45,7 +36,7 @@ fn rows_of_two_files_are_one_dataset_and_a_missing_one_reads_as_the_fill_value()
     for (number, name) in ["a.h5", "missing.h5", "b.h5"].iter().enumerate() {
         layout.map(&row(number as u64, 3), &VirtualSource::new(*name, "/data", &[3])).unwrap();
     }
-    let path = virtual_file(directory.path(), &layout);
+    let path = virtual_file(directory.path(), layout);
     assert_eq!(values(&path), [1, 2, 3, -1, -1, -1, 4, 5, 6]);
 
     let data = File::open(&path).unwrap().dataset("/data").unwrap();
@@ -66,7 +57,7 @@ fn where_mappings_overlap_the_last_one_wins() {
     layout.map(&range(0, 3), &VirtualSource::new("a.h5", "/data", &[3])).unwrap();
     layout.map(&range(1, 3), &VirtualSource::new("b.h5", "/data", &[2])).unwrap();
     layout.map(&range(1, 2), &VirtualSource::new("missing.h5", "/data", &[1])).unwrap();
-    assert_eq!(values(&virtual_file(directory.path(), &layout)), [1, 7, 8, -1]);
+    assert_eq!(values(&virtual_file(directory.path(), layout)), [1, 7, 8, -1]);
 }
 
 #[test]
@@ -76,7 +67,7 @@ fn elements_a_source_is_too_short_for_read_as_the_fill_value() {
     let mut layout = VirtualLayout::new(&[5]);
     let five = Selection::from_ranges(&[0..5]).unwrap();
     layout.map(&Selection::All, &VirtualSource::new("a.h5", "/data", &[5]).select(five)).unwrap();
-    let path = virtual_file(directory.path(), &layout);
+    let path = virtual_file(directory.path(), layout);
     assert_eq!(values(&path), [1, 2, 3, -1, -1]);
     let status = File::open(&path).unwrap().dataset("/data").unwrap().mapping_status().unwrap();
     assert!(matches!(&status[0].problem, Some(Problem::TooShort { has, .. }) if has == &[3]));
@@ -88,7 +79,7 @@ fn a_source_that_is_no_hdf5_file_is_an_error_that_names_it() {
     std::fs::write(directory.path().join("a.h5"), b"not an HDF5 file").unwrap();
     let mut layout = VirtualLayout::new(&[3]);
     layout.map(&Selection::All, &VirtualSource::new("a.h5", "/data", &[3])).unwrap();
-    let path = virtual_file(directory.path(), &layout);
+    let path = virtual_file(directory.path(), layout);
     let error = File::open(&path).unwrap().dataset("/data").unwrap().read::<i32>().unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Malformed);
     assert!(error.to_string().contains("mapping 0 (a.h5:/data)"), "{error}");
@@ -105,12 +96,11 @@ fn a_virtual_dataset_may_read_from_virtual_datasets_but_not_from_itself() {
     let mut circle = VirtualLayout::new(&[3]);
     circle.map(&Selection::All, &VirtualSource::new(".", "/circle", &[3])).unwrap();
     let path = directory.path().join("all.h5");
-    let mut file = NewFile::create(&path).unwrap();
-    let datatype = Datatype::of::<i32>();
-    file.create_virtual_dataset("/inner", &datatype, &inner, None).unwrap();
-    file.create_virtual_dataset("/outer", &datatype, &outer, None).unwrap();
-    file.create_virtual_dataset("/circle", &datatype, &circle, None).unwrap();
-    file.finish().unwrap();
+    let file = File::create(&path).unwrap();
+    for (name, layout) in [("/inner", inner), ("/outer", outer), ("/circle", circle)] {
+        file.new_dataset::<i32>().virtual_layout(layout).create(name).unwrap();
+    }
+    file.close().unwrap();
 
     let file = File::open(&path).unwrap();
     let read = file.dataset("/outer").unwrap().read::<i64>().unwrap();
@@ -129,5 +119,5 @@ fn numbered_sources_decide_how_long_the_dataset_is() {
     let blocks = AxisSlab { start: 0, stride: 3, count: None, block: Some(2) };
     let blocks = Selection::from_axes(vec![blocks]).unwrap();
     layout.map(&blocks, &VirtualSource::new("f-%b.h5", "/data", &[2])).unwrap();
-    assert_eq!(values(&virtual_file(directory.path(), &layout)), [1, 2, -1, 3, 4]);
+    assert_eq!(values(&virtual_file(directory.path(), layout)), [1, 2, -1, 3, 4]);
 }

@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, clippy::disallowed_methods, reason = "tests may")]
 
 use hyperslab::{
-    AxisSlab, Dataset, DatasetAccess, Datatype, ErrorKind, Extent, ExtentView, File, NewFile, Selection,
-    VirtualLayout, VirtualSource,
+    AxisSlab, Dataset, DatasetAccess, ErrorKind, Extent, ExtentView, File, Selection, VirtualLayout,
+    VirtualSource,
 };
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -20,14 +20,22 @@ impl Folder {
         self.0.path().join(name)
     }
 
+    /// A new file, also where one of that name is still open.
+    fn create(&self, name: &str) -> File {
+        let path = self.path(name);
+        if path.exists() {
+            std::fs::remove_file(&path).unwrap();
+        }
+        File::create_new(path).unwrap()
+    }
+
     /// A file of datasets of one axis, or what takes the place of the one before.
     fn source(&self, name: &str, datasets: &[(&str, Vec<i32>)]) {
-        let mut file = NewFile::replace(self.path(name)).unwrap();
+        let file = self.create(name);
         for (path, values) in datasets {
-            let bytes = bytemuck::cast_slice(values);
-            file.create_dataset(path, &Datatype::of::<i32>(), &[values.len() as u64], bytes).unwrap();
+            file.new_dataset::<i32>().create_with(path, ndarray::ArrayView1::from(values)).unwrap();
         }
-        file.finish().unwrap();
+        file.close().unwrap();
     }
 
     fn numbers(&self, name: &str, first: i32, count: i32) {
@@ -39,10 +47,9 @@ impl Folder {
         for (here, source) in mappings {
             layout.map(here, source).unwrap();
         }
-        let mut file = NewFile::replace(self.path(name)).unwrap();
-        let unwritten = (-1_i32).to_le_bytes();
-        file.create_virtual_dataset("v", &Datatype::of::<i32>(), &layout, Some(&unwritten)).unwrap();
-        file.finish().unwrap();
+        let file = self.create(name);
+        file.new_dataset::<i32>().fill_value(-1_i32).virtual_layout(layout).create("v").unwrap();
+        file.close().unwrap();
     }
 
     fn open(&self, access: &DatasetAccess) -> Dataset {
@@ -326,15 +333,15 @@ fn a_circle_of_growing_datasets_is_an_error_that_says_so() {
 fn datasets_within_datasets_are_read_sixty_four_deep() {
     let folder = Folder::new();
     folder.numbers("s.h5", 0, 2);
-    let mut file = NewFile::replace(folder.path("v.h5")).unwrap();
+    let file = folder.create("v.h5");
     for level in 0..70 {
         let mut layout = VirtualLayout::of(endless());
         let below = if level == 0 { ("s.h5", "data".to_owned()) } else { (".", format!("v{}", level - 1)) };
         let source = VirtualSource::new(below.0, below.1, &[1]).select(unlimited(0, 1, 1));
         layout.map(&unlimited(0, 1, 1), &source).unwrap();
-        file.create_virtual_dataset(&format!("v{level}"), &Datatype::of::<i32>(), &layout, None).unwrap();
+        file.new_dataset::<i32>().virtual_layout(layout).create(format!("v{level}")).unwrap();
     }
-    file.finish().unwrap();
+    file.close().unwrap();
     let file = File::open(folder.path("v.h5")).unwrap();
     assert_eq!(values(&file.dataset("v63").unwrap()), [0, 1]);
     let error = file.dataset("v64").unwrap().read::<i32>().unwrap_err();

@@ -1,6 +1,6 @@
 //! Small files, and the command run on them.
 
-use hyperslab::{Datatype, NewFile};
+use hyperslab::{File, Selection};
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -28,9 +28,9 @@ pub(crate) fn hyperslab(directory: &Path, arguments: &[&str]) -> Run {
 /// A file with `/entry/data`, numbers that count from `start`.
 pub(crate) fn counting(path: &Path, shape: &[u64], start: u16) {
     let count: u64 = shape.iter().product();
-    let numbers = (0..u16::try_from(count).unwrap()).map(|number| number + start);
-    let bytes: Vec<u8> = numbers.flat_map(u16::to_le_bytes).collect();
-    let mut file = NewFile::create(path).unwrap();
-    file.create_dataset("/entry/data", &Datatype::of::<u16>(), shape, &bytes).unwrap();
-    file.finish().unwrap();
+    let numbers: Vec<u16> = (0..u16::try_from(count).unwrap()).map(|number| number + start).collect();
+    let file = File::create_new(path).unwrap();
+    let data = file.new_dataset::<u16>().shape(shape).create("/entry/data").unwrap();
+    data.write_selection(&Selection::All, &numbers).unwrap();
+    file.close().unwrap();
 }

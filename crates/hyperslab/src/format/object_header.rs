@@ -284,22 +284,3 @@ pub(crate) fn read_continuation(cursor: &mut Cursor<'_>) -> Result<(Address, u64
     let address = cursor.address()?.ok_or_else(|| Error::malformed("a continuation has no address"))?;
     Ok((address, cursor.length()?))
 }
-
-/// Writes a version-2 header of one chunk.
-pub(crate) fn write_header(messages: &[RawMessage], sink: &mut Sink) -> Result<()> {
-    let start = sink.position();
-    let size = messages
-        .iter()
-        .fold(0_usize, |sum, message| sum.saturating_add(message.body.len()).saturating_add(4));
-    sink.put(&SIGNATURE);
-    sink.put(&[2, 2]);
-    sink.uint(u64::try_from(size).unwrap_or(u64::MAX), 4)?;
-    for message in messages {
-        sink.uint(u64::from(message.kind), 1)?;
-        sink.uint(u64::try_from(message.body.len()).unwrap_or(u64::MAX), 2)?;
-        sink.u8(message.flags);
-        sink.put(&message.body);
-    }
-    sink.checksum(start);
-    Ok(())
-}
