@@ -1,6 +1,6 @@
 //! [`DatasetBuilder`]: a dataset being described, before it is made.
 
-use crate::dataset::Dataset;
+use crate::dataset::{Dataset, Elements};
 use crate::datatype::{Datatype, Element};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::file_state::FileState;
@@ -18,6 +18,7 @@ use crate::object::delete;
 use crate::object::group::GroupOptions;
 use crate::object::header::edit;
 use crate::space::Extent;
+use crate::stored::Stored;
 use crate::vds::layout::VirtualLayout;
 use std::sync::Arc;
 
@@ -116,6 +117,37 @@ impl DatasetBuilder {
         }
     }
 
+    /// With everything `dataset` is made with, but elements of `datatype`, which is that of the other file.
+    pub(crate) fn like(group: Group, dataset: &Dataset, datatype: Datatype) -> Self {
+        let state = dataset.state();
+        let wanted = match &state.elements {
+            Elements::Virtual(layout) => Wanted::Virtual(Arc::clone(layout)),
+            Elements::Stored(Stored::Compact(_)) => Wanted::Compact,
+            Elements::Stored(Stored::Chunked { grid, .. }) => Wanted::Chunked(Some(grid.chunk.clone())),
+            Elements::Stored(_) => Wanted::Contiguous,
+        };
+        // A fill value that is in a heap is not one elsewhere.
+        let fill = match &state.fill_value.fill {
+            Fill::Value(_) if state.datatype.has_variable_length() || state.datatype.has_reference() => {
+                Fill::Default
+            }
+            fill => fill.clone(),
+        };
+        let fill_time = match state.fill_value.time {
+            0 => FillTime::WithAllocation,
+            1 => FillTime::Never,
+            _ => FillTime::IfSet,
+        };
+        Self {
+            extent: state.extent.clone(),
+            wanted,
+            filters: state.pipeline.clone(),
+            fill,
+            fill_time,
+            ..Self::new(group, datatype)
+        }
+    }
+
     /// The length of each axis; without one the dataset is a scalar.
     pub fn shape(mut self, shape: impl AsRef<[u64]>) -> Self {
         self.extent = Extent::fixed(shape.as_ref());
@@ -176,6 +208,12 @@ impl DatasetBuilder {
     /// Adds a filter by its registered number, with its own parameters.
     pub fn filter_number(self, number: u16, parameters: impl Into<Vec<u32>>, optional: bool) -> Self {
         self.filter(Filter { id: number, name: None, optional, client: parameters.into() })
+    }
+
+    /// Leaves out the filters that were asked for before.
+    pub fn without_filters(mut self) -> Self {
+        self.filters.filters.clear();
+        self
     }
 
     pub(crate) fn filter(mut self, filter: Filter) -> Self {
@@ -274,7 +312,7 @@ impl DatasetBuilder {
     }
 
     /// Encodes the header of the dataset.
-    fn make(&self, file: &Arc<FileState>) -> Result<Address> {
+    pub(crate) fn make(&self, file: &Arc<FileState>) -> Result<Address> {
         self.check()?;
         let md = file.metadata();
         let chunk = self.chunk_shape()?;

@@ -35,7 +35,7 @@ pub(crate) struct DatasetState {
     pub(crate) elements: Elements,
     /// One element in the dataset's datatype, or nothing for zeroes.
     pub(crate) fill: Vec<u8>,
-    fill_value: FillValue,
+    pub(crate) fill_value: FillValue,
 }
 
 /// Where the elements are.
@@ -143,7 +143,7 @@ fn virtual_layout(
     })
 }
 
-fn fill_value(objects: &Objects, header: &Header) -> Result<FillValue> {
+pub(crate) fn fill_value(objects: &Objects, header: &Header) -> Result<FillValue> {
     let new = objects.decoded(header, kind::FILL, FillValue::read).at(|| "fill value message")?;
     let old = objects.decoded(header, kind::FILL_OLD, fill::read_old).at(|| "old fill value message")?;
     let missing = FillValue { allocation: 2, time: 2, fill: Fill::Default };

@@ -217,14 +217,17 @@ impl FileState {
     /// Writes everything that waits; the caller holds the gate.
     fn flush_marked(&self, flags: u32, me: Option<&Arc<Self>>) -> Result<()> {
         self.drop_orphans(me.is_none())?;
-        let cells: Vec<_> = self.open.lock().iter().map(|(at, cell)| (*at, Arc::clone(cell))).collect();
-        for (address, cell) in cells {
-            cell.flush(self, address, me)?;
-        }
+        self.flush_datasets(me)?;
         self.write_superblock(flags)?;
         // What nobody else holds has nothing to write any more.
         self.open.lock().retain(|_, cell| Arc::strong_count(cell) > 1);
         Ok(())
+    }
+
+    /// Stores what datasets keep in memory; the caller holds the gate.
+    pub(crate) fn flush_datasets(&self, me: Option<&Arc<Self>>) -> Result<()> {
+        let cells: Vec<_> = self.open.lock().iter().map(|(at, cell)| (*at, Arc::clone(cell))).collect();
+        cells.into_iter().try_for_each(|(address, cell)| cell.flush(self, address, me))
     }
 
     fn write_superblock(&self, flags: u32) -> Result<()> {

@@ -5,6 +5,9 @@
 mod attribute;
 mod attribute_write;
 mod builder;
+mod copy;
+mod copy_elements;
+mod copy_values;
 mod dataset;
 mod dataset_write;
 mod datatype;
@@ -41,6 +44,7 @@ mod vds;
 pub use attribute::Attribute;
 pub use attribute_write::AttributeData;
 pub use builder::{Allocation, DatasetBuilder, FillTime};
+pub use copy::CopyOptions;
 pub use dataset::Dataset;
 pub use datatype::{
     Array, Bitfield, ByteOrder, CharacterSet, Class, Complex, Compound, CompoundBuilder, Datatype, Element,

@@ -19,6 +19,7 @@ mod string;
 mod text;
 mod value;
 mod vlen;
+mod widths;
 
 pub use array::Array;
 pub use complex::Complex;

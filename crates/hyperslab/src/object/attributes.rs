@@ -7,8 +7,9 @@ pub(crate) use crate::object::attributes::write::{put, release, remove, rename};
 
 use crate::datatype::Datatype;
 use crate::error::{Error, Place, Result};
-use crate::format::bytes::{Cursor, Wire};
+use crate::format::bytes::{Address, Cursor, Wire};
 use crate::format::message::attribute::{AttributeInfo, AttributeMessage};
+use crate::format::message::other::Shared;
 use crate::format::object_header::{TRACKED, kind};
 use crate::object::Objects;
 use crate::object::dense::{ATTRIBUTES, Addresses, Dense};
@@ -19,6 +20,9 @@ use crate::space::Extent;
 #[derive(Clone, Debug)]
 pub(crate) struct StoredAttribute {
     pub(crate) name: Vec<u8>,
+    pub(crate) utf8: bool,
+    /// The named datatype, when it is one.
+    pub(crate) named: Option<Address>,
     pub(crate) datatype: Datatype,
     pub(crate) extent: Extent,
     pub(crate) data: Vec<u8>,
@@ -84,6 +88,13 @@ fn decode(objects: &Objects, body: &[u8], order: Option<u64>) -> Result<StoredAt
     let message = AttributeMessage::read(&mut Cursor::new(body, widths)).at(|| "attribute message")?;
     let place = || format!("attribute \"{}\"", String::from_utf8_lossy(&message.name));
     let shared = |shared: bool| if shared { 2 } else { 0 };
+    let mut named = None;
+    if message.datatype_shared
+        && let Shared::Committed(address) =
+            Shared::read(&mut Cursor::new(&message.datatype, widths)).at(place)?
+    {
+        named = Some(address);
+    }
     let datatype =
         objects.body_of(kind::DATATYPE, shared(message.datatype_shared), &message.datatype).at(place)?;
     let datatype = Datatype::read(&mut Cursor::new(&datatype, widths)).at(|| "datatype").at(place)?;
@@ -95,7 +106,15 @@ fn decode(objects: &Objects, body: &[u8], order: Option<u64>) -> Result<StoredAt
         let message = format!("its elements need {needed:?} bytes, {} are stored", message.data.len());
         return Err(Error::malformed(message)).at(place);
     }
-    Ok(StoredAttribute { name: message.name, datatype, extent, data: message.data, order })
+    Ok(StoredAttribute {
+        name: message.name,
+        utf8: message.utf8,
+        named,
+        datatype,
+        extent,
+        data: message.data,
+        order,
+    })
 }
 
 #[cfg(test)]

@@ -48,6 +48,16 @@ impl ExternalFiles {
         let slots = (0..used).map(|_| ExternalSlot::read(cursor)).collect::<Result<_>>()?;
         Ok(Self { heap, slots })
     }
+
+    pub(crate) fn write(&self, sink: &mut Sink) -> Result<()> {
+        let count = u16::try_from(self.slots.len());
+        let count = count.map_err(|_| Error::limit(format!("{} external files", self.slots.len())))?;
+        sink.put(&[1, 0, 0, 0]);
+        sink.u16(count);
+        sink.u16(count);
+        sink.address(Some(self.heap))?;
+        self.slots.iter().try_for_each(|slot| slot.write(sink))
+    }
 }
 
 /// Where a shared message is.  Spec: IV.A.2 "Shared Message".
