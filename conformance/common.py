@@ -7,7 +7,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SHARED = os.environ.get('HYPERSLAB_SHARED', os.path.join(ROOT, '..', 'shared'))
 TARGET = os.environ.get('CARGO_TARGET_DIR', os.path.join(ROOT, 'target'))
-COMMAND = os.path.join(TARGET, 'release', 'hyperslab')
+COMMAND = os.environ.get('HYPERSLAB_COMMAND', os.path.join(TARGET, 'release', 'hyperslab'))
 READER = os.path.join(TARGET, 'release', 'examples', 'read_slices')
 SCRIPT = os.path.join(TARGET, 'release', 'examples', 'script')
 TIMER = os.path.join(TARGET, 'release', 'examples', 'time_read')

@@ -1,13 +1,19 @@
 //! The `hyperslab` command: one module for each verb.
 
+mod attr;
+mod cp;
 mod demo;
 mod dump;
+mod literal;
 mod ls;
 mod numpy;
 mod output;
 mod packed;
 mod picture;
 mod progress;
+mod recipe;
+mod repack;
+mod rm;
 mod show;
 mod slabs;
 mod slice;
@@ -24,7 +30,7 @@ use clap::{Parser, Subcommand};
 use output::{Outcome, Output};
 use std::process::ExitCode;
 
-/// Look into HDF5 files, compose them into virtual datasets, check those.
+/// Look into HDF5 files, compose them into virtual datasets, copy, edit and repack them.
 #[derive(Debug, Parser)]
 #[command(name = "hyperslab", version, after_help = "FILE/PATH is run.h5/entry/data or run.h5::/entry/data.")]
 struct Cli {
@@ -40,6 +46,12 @@ enum Verb {
     /// Virtual datasets: compose, list and check them.
     #[command(subcommand)]
     Vds(Vds),
+    Cp(cp::Arguments),
+    Rm(rm::Arguments),
+    /// Attributes: list, set and remove them.
+    #[command(subcommand)]
+    Attr(Attr),
+    Repack(repack::Arguments),
     Demo(demo::Arguments),
 }
 
@@ -48,6 +60,13 @@ enum Vds {
     Build(vds_build::Arguments),
     Ls(vds_ls::Arguments),
     Check(vds_check::Arguments),
+}
+
+#[derive(Debug, Subcommand)]
+enum Attr {
+    Ls(attr::Ls),
+    Set(attr::Set),
+    Rm(attr::Rm),
 }
 
 fn main() -> ExitCode {
@@ -68,6 +87,12 @@ fn run(verb: &Verb, output: &mut Output) -> Outcome {
         Verb::Vds(Vds::Build(arguments)) => vds_build::run(arguments, output),
         Verb::Vds(Vds::Ls(arguments)) => vds_ls::run(arguments, output),
         Verb::Vds(Vds::Check(arguments)) => vds_check::run(arguments, output),
+        Verb::Cp(arguments) => cp::run(arguments),
+        Verb::Rm(arguments) => rm::run(arguments),
+        Verb::Attr(Attr::Ls(arguments)) => attr::ls(arguments, output),
+        Verb::Attr(Attr::Set(arguments)) => attr::set(arguments),
+        Verb::Attr(Attr::Rm(arguments)) => attr::rm(arguments),
+        Verb::Repack(arguments) => repack::run(arguments, output),
         Verb::Demo(arguments) => demo::run(arguments, output),
     }
 }

@@ -15,3 +15,16 @@ pub(crate) fn bar(length: u64, what: &'static str) -> ProgressBar {
         Err(_) => bar,
     }
 }
+
+/// A bar for so many bytes.
+pub(crate) fn bytes_bar(length: u64, what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{msg} {wide_bar} {bytes}/{total_bytes} {bytes_per_sec} {eta}");
+    let bar = ProgressBar::new(length).with_message(what);
+    match style {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}
