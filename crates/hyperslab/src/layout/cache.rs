@@ -2,6 +2,7 @@
 //!
 //! Without it, appending rows to a compressed chunk would decode and encode it for every row.
 
+use crate::layout::execute::Identity;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -15,6 +16,8 @@ pub(crate) struct ChunkCache {
     /// Bytes that may stay; at least one chunk may, whatever its size, unless this is 0.
     budget: usize,
     kept: Mutex<Kept>,
+    /// Tells the stored chunks from those of every other dataset and of every other time.
+    identity: Mutex<Identity>,
 }
 
 /// A chunk by its coordinates.
@@ -44,7 +47,17 @@ impl Default for ChunkCache {
 
 impl ChunkCache {
     pub(crate) fn new(budget: usize) -> Self {
-        Self { budget, kept: Mutex::default() }
+        Self { budget, kept: Mutex::default(), identity: Mutex::new(Identity::fresh()) }
+    }
+
+    /// What tells chunks that were decoded from others, for as long as none is stored.
+    pub(crate) fn identity(&self) -> Identity {
+        *self.identity.lock()
+    }
+
+    /// Some chunk is stored anew, perhaps where an old one was.
+    pub(crate) fn renew(&self) {
+        *self.identity.lock() = Identity::fresh();
     }
 
     pub(crate) fn is_empty(&self) -> bool {

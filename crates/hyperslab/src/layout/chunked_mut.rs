@@ -331,6 +331,7 @@ impl<'a> ChunkWriter<'a> {
 
     /// Stores encoded chunks, which are sorted by their coordinates.
     pub(crate) fn store(&mut self, chunks: &[Outgoing<'_>]) -> Result<()> {
+        self.set.cache.renew();
         let mut run = Run { metadata: self.metadata, start: 0, bytes: Vec::new() };
         let mut places = Vec::with_capacity(chunks.len());
         for chunk in chunks {

@@ -165,6 +165,9 @@ impl Elements<'_> {
                 Run { stored: &pieces, start: 0, dims, element }.read(output, range, transfer)
             }
             Layout::Chunked { grid, index: Some(index), pipeline, edge_unfiltered, reuse, cache } => {
+                // What is written in place looks the same to the index.
+                let changing = cache.filter(|_| metadata.is_writable()).map(ChunkCache::identity);
+                let reuse = reuse.map(|own| changing.unwrap_or(own));
                 let chunks = Chunks {
                     metadata,
                     linear,

@@ -8,6 +8,7 @@ use crate::index::{self, ChunkGrid, ChunkIndex, Creation, StoredChunk};
 use crate::layout::cache::ChunkCache;
 use crate::layout::chunked_mut::ChunkSet;
 use crate::layout::direct::{allocate, flush, read_chunk, resize, write_chunk};
+use crate::layout::execute::Identity;
 use crate::layout::tests::{bytes_of, offset, part, read_values, whole};
 use crate::layout::write::tests::{FILL, Step, count, file, step};
 use crate::layout::write::{Change, ElementsMut, LayoutMut};
@@ -55,6 +56,7 @@ struct Stored {
     pipeline: FilterPipeline,
     edge_unfiltered: bool,
     cache: ChunkCache,
+    identity: Identity,
     fill: Vec<u8>,
     model: Vec<u16>,
 }
@@ -91,6 +93,7 @@ impl Stored {
             pipeline: FilterPipeline { filters },
             edge_unfiltered: kind.edge_unfiltered,
             cache: ChunkCache::new(kind.budget),
+            identity: Identity::fresh(),
             fill: bytes_of(&[FILL]),
             model: vec![FILL; count(dims)],
         }
@@ -142,7 +145,7 @@ impl Stored {
             index: Some(index),
             pipeline: &self.pipeline,
             edge_unfiltered: self.edge_unfiltered,
-            reuse: None,
+            reuse: Some(self.identity),
             cache: Some(&self.cache),
         };
         Elements { metadata: &self.metadata, layout, dims: &self.grid.dims, element: 2, fill: &self.fill }
@@ -338,4 +341,21 @@ fn a_disk_that_is_full_reaches_the_writer_of_chunks() {
         assert_eq!(failed.map(|error| error.kind()), Some(ErrorKind::Io), "{writes}");
         assert!(stored.cache.is_dirty());
     }
+}
+
+#[test]
+fn a_chunk_that_is_stored_anew_in_its_place_is_decoded_anew() {
+    let kind = Kind { filters: 1, edge_unfiltered: false, early: false, growth: Growth::AlongAll, budget: 0 };
+    let mut stored = Stored::new(&[4, 4], &[4, 4], kind);
+    stored.pipeline.filters[0].client = vec![0];
+    let row = vec![part(&[vec![(1, 1, 1)], vec![(0, 1, 4)]], &[0, 0], false)];
+    let mut places = Vec::new();
+    for seed in 0..3 {
+        stored.write(&Step { parts: whole(&[4, 4]), place_dims: vec![4, 4], wide: false, seed }).unwrap();
+        let index = stored.index();
+        let found = read_values(&stored.elements(&*index), &row, &[1, 4], false).unwrap();
+        assert_eq!(found, stored.model[4..8]);
+        places.extend(stored.chunks().into_values());
+    }
+    assert!(places.windows(2).all(|two| two[0] == two[1]));
 }
