@@ -10,6 +10,7 @@ use crate::metadata::Metadata;
 use crate::metadata::stage::Stage;
 use crate::object::header::{Header, edit};
 use crate::object::{Objects, delete};
+use crate::open_files;
 use crate::open_options::OpenOptions;
 use crate::storage::file::{FileStorage, Stamp};
 use crate::storage::pages::Pages;
@@ -28,6 +29,9 @@ const SUPERBLOCK_MAX: usize = 256;
 const KNOWN_ONLY: u8 = 0x10;
 /// Dataset states a file keeps for virtual datasets that read from it.
 const DATASETS_KEPT: usize = 1024;
+
+/// Files a file keeps open that are written through its virtual datasets.
+const SOURCES_WRITTEN: usize = 64;
 
 /// Where a file is, as far as names in it are relative to that.
 #[derive(Clone, Debug, Default)]
@@ -69,6 +73,8 @@ pub(crate) struct FileState {
     writer: Option<Writer>,
     /// The storage whose lock is to be released.
     pub(crate) locked: Option<Arc<FileStorage>>,
+    /// Files that are written through virtual datasets of this one.
+    sources_written: Mutex<Vec<Arc<FileState>>>,
 }
 
 /// What a file has besides when it is open to write.
@@ -86,6 +92,8 @@ struct Writer {
 
 /// Keeps the structures of a file as they are while it is held.
 pub(crate) type Reading<'a> = Option<RwLockReadGuard<'a, ()>>;
+/// Keeps everybody else out of a file while it is held.
+pub(crate) type Writing<'a> = RwLockWriteGuard<'a, ()>;
 
 impl FileState {
     /// A file that is only read.
@@ -168,6 +176,7 @@ impl FileState {
                 file_space: None,
             }),
             locked: None,
+            sources_written: Mutex::default(),
         }
     }
 
@@ -201,6 +210,13 @@ impl FileState {
             .as_ref()
             .ok_or_else(|| Error::usage("the file is open to read only").at(self.place.path.display()))?;
         Ok(writer.gate.write())
+    }
+
+    /// As [`writing`](Self::writing), but nothing while anybody else holds the file.
+    pub(crate) fn try_writing(&self) -> Result<Option<Writing<'_>>> {
+        self.check_open()?;
+        let read_only = || Error::usage("the file is open to read only").at(self.place.path.display());
+        Ok(self.writer.as_ref().ok_or_else(read_only)?.gate.try_write())
     }
 
     fn check_open(&self) -> Result<()> {
@@ -297,6 +313,7 @@ impl FileState {
         if !self.is_writable() {
             return self.check_open();
         }
+        self.flush_sources()?;
         let _writing = self.writing()?;
         self.flush_marked(OPEN_FOR_WRITE, Some(self)).at(|| self.place.path.display().to_string())
     }
@@ -306,6 +323,14 @@ impl FileState {
         if self.is_closed() {
             return Ok(());
         }
+        let sources = self.close_sources();
+        let closed = self.close_itself().at(|| self.place.path.display().to_string());
+        self.unlock();
+        open_files::release(self);
+        closed.and(sources)
+    }
+
+    fn close_itself(&self) -> Result<()> {
         let _writing = if self.is_writable() { Some(self.writing()?) } else { None };
         if self.closed.swap(true, Ordering::AcqRel) || !self.is_writable() {
             return Ok(());
@@ -317,10 +342,47 @@ impl FileState {
             let _ = self.unmark();
         });
         self.open.lock().clear();
+        written
+    }
+
+    /// Gives the lock on the file back.
+    pub(crate) fn unlock(&self) {
         if let Some(storage) = &self.locked {
             storage.unlock();
         }
-        written.at(|| self.place.path.display().to_string())
+    }
+
+    /// Takes the lock of a reader again.
+    pub(crate) fn lock_again(&self) -> Result<()> {
+        let Some(storage) = &self.locked else { return Ok(()) };
+        storage.lock_shared().map_err(|error| Error::io("cannot open the file", error))
+    }
+
+    /// Keeps a file open that is written through a virtual dataset of this one, until this one is closed.
+    pub(crate) fn keep_source_open(&self, source: &Arc<Self>) -> Result<()> {
+        let mut kept = self.sources_written.lock();
+        kept.retain(|other| !other.is_closed());
+        let mut oldest = Vec::new();
+        if kept.len() >= SOURCES_WRITTEN {
+            oldest.extend(kept.drain(..SOURCES_WRITTEN / 2));
+        }
+        kept.push(Arc::clone(source));
+        drop(kept);
+        oldest.iter().try_for_each(|source| source.flush())
+    }
+
+    fn flush_sources(&self) -> Result<()> {
+        let sources = self.sources_written.lock().clone();
+        let open = sources.iter().filter(|source| !source.is_closed());
+        open.map(|source| source.flush()).fold(Ok(()), Result::and)
+    }
+
+    /// Closes what was opened to write through virtual datasets, unless it is open elsewhere as well.
+    fn close_sources(&self) -> Result<()> {
+        let flushed = self.flush_sources();
+        let sources = std::mem::take(&mut *self.sources_written.lock());
+        drop(sources);
+        flushed
     }
 
     /// The shared state of the dataset whose header is at `address`; `open` reads it the first time.
@@ -404,10 +466,6 @@ impl FileState {
         key: Address,
         decode: impl FnOnce() -> Result<VirtualLayout>,
     ) -> Result<Arc<VirtualLayout>> {
-        if self.is_writable() {
-            // Here another dataset may come to the same place; its open handles share what is decoded.
-            return decode().map(Arc::new);
-        }
         if let Some(layout) = self.layouts.lock().get(&key) {
             return Ok(Arc::clone(layout));
         }

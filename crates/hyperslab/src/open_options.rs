@@ -8,10 +8,10 @@ use crate::missing_sources::MissingSources;
 use crate::object::group::GroupOptions;
 use crate::open_files;
 use crate::source_policy::SourcePolicy;
-use crate::storage::WriteAt;
 use crate::storage::family::FamilyStorage;
 use crate::storage::file::{FileStorage, Stamp};
 use crate::storage::memory::MemoryStorage;
+use crate::storage::{ReadAt, WriteAt};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -171,6 +171,7 @@ impl OpenOptions {
             return Ok(File { state });
         }
         let open = || {
+            open_files::forget(path);
             let storage = Arc::new(FileStorage::open_writable(path).map_err(cannot_open)?);
             self.lock_to_write(&storage)?;
             let state = FileState::open_writable(Arc::clone(&storage) as Arc<dyn WriteAt>, true)?;
@@ -235,6 +236,7 @@ impl OpenOptions {
                 let cause = io::Error::new(io::ErrorKind::WouldBlock, "this program has it open");
                 return Err(cannot_create(cause));
             }
+            open_files::forget(path);
             let new = before == Before::Nothing;
             let storage = Arc::new(FileStorage::create(path, new).map_err(cannot_create)?);
             self.lock_to_write(&storage)?;
@@ -264,17 +266,18 @@ impl OpenOptions {
     }
 
     fn open_storage(&self, path: &Path) -> Result<File> {
-        let storage = FileStorage::open(path).map_err(cannot_open)?;
+        let storage = Arc::new(FileStorage::open(path).map_err(cannot_open)?);
         if !self.unlocked && locking_wanted() {
             storage.lock_shared().map_err(cannot_open)?;
         }
         let stamp = storage.stamp();
-        let mut state = match FileState::open(Arc::new(storage)) {
+        let mut state = match FileState::open(Arc::clone(&storage) as Arc<dyn ReadAt>) {
             Err(error) => open_family(path, &stamp).ok_or(error)?,
             opened => opened?,
         };
         state.place = FilePlace::of(path);
         state.stamp = Some(stamp);
+        state.locked = Some(storage);
         state.options = self.settled(&state.place);
         Ok(File { state: Arc::new(state) })
     }

@@ -241,7 +241,7 @@ pub(crate) fn find_file(
     let mut search = Search::under(file.options.source_policy());
     for path in paths(file, access, name) {
         if search.permits(&path)?
-            && let Some(found) = open_files::open(&path, &file.options)?
+            && let Some(found) = open_files::open(&path, file)?
         {
             return Ok(Some((found, path)));
         }

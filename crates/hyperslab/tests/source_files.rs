@@ -217,3 +217,21 @@ fn a_source_the_system_refuses_is_an_error_unless_it_is_to_be_filled() {
     assert_eq!(read(&OpenOptions::new(), &at.join("v.h5")).unwrap_err().kind(), ErrorKind::Io);
     assert_eq!(read(&OpenOptions::new().fill_unreadable(true), &at.join("v.h5")).unwrap(), [-1]);
 }
+
+#[test]
+fn a_file_that_is_kept_for_reading_can_be_written_and_is_let_go_with_the_last_virtual_dataset() {
+    let (_kept, at) = folder();
+    virtual_file(&at.join("v.h5"), &["s.h5"]);
+    source(&at.join("s.h5"), 3);
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    let file = File::open(at.join("v.h5")).unwrap();
+    assert_eq!(file.dataset("v").unwrap().read::<i32>().unwrap()[[0]], 3);
+    let lock = || std::fs::File::open(at.join("s.h5")).unwrap().try_lock();
+    assert!(lock().is_err(), "others may not write what is being read");
+    drop(file);
+    assert!(lock().is_ok());
+    assert_eq!(read(&OpenOptions::new(), &at.join("v.h5")).unwrap(), [3]);
+    let file = File::open(at.join("v.h5")).unwrap();
+    assert_eq!(file.dataset("v").unwrap().read::<i32>().unwrap()[[0]], 3);
+    File::open_rw(at.join("s.h5")).unwrap().close().unwrap();
+}

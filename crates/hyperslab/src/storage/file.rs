@@ -1,11 +1,13 @@
 //! [`FileStorage`]: a regular file of the operating system.
 #![expect(clippy::disallowed_methods, reason = "this room is where the operating system is touched")]
 
+use crate::storage::descriptors::{self, Descriptor};
 use crate::storage::{ReadAt, WriteAt};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// Longer than the clock of any file system takes from one time to the next.
@@ -54,19 +56,24 @@ impl Stamp {
 /// A regular file; never a directory, a device or a pipe.
 #[derive(Debug)]
 pub(crate) struct FileStorage {
-    file: File,
+    file: Arc<Descriptor>,
     stamp: Stamp,
 }
 
 impl FileStorage {
     /// Opens an existing file to read, without waiting for anybody.
+    ///
+    /// When the program has many open, its descriptor may be closed until it is read again.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        Self::from_options(OpenOptions::new().read(true), path)
+        let absolute = std::path::absolute(path)?;
+        let opened = Self::from_options(OpenOptions::new().read(true), path, Some(absolute))?;
+        descriptors::watch(&opened.file);
+        Ok(opened)
     }
 
     /// Opens an existing file to read and write.
     pub(crate) fn open_writable(path: &Path) -> io::Result<Self> {
-        Self::from_options(OpenOptions::new().read(true).write(true), path)
+        Self::from_options(OpenOptions::new().read(true).write(true), path, None)
     }
 
     /// Opens a file to read and write, made when there is none; when it must be `new`, there is none.
@@ -75,10 +82,10 @@ impl FileStorage {
     pub(crate) fn create(path: &Path, new: bool) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false).create_new(new);
-        Self::from_options(&mut options, path)
+        Self::from_options(&mut options, path, None)
     }
 
-    fn from_options(options: &mut OpenOptions, path: &Path) -> io::Result<Self> {
+    fn from_options(options: &mut OpenOptions, path: &Path, again: Option<PathBuf>) -> io::Result<Self> {
         inside_only()?;
         // Opening some devices does something, so what is known to be none of ours is not even opened.
         let there = std::fs::metadata(path).ok();
@@ -86,7 +93,8 @@ impl FileStorage {
             return Err(not_regular());
         }
         let nonblocking = rustix::fs::OFlags::NONBLOCK.bits();
-        let file = options.custom_flags(i32::try_from(nonblocking).unwrap_or(0)).open(path)?;
+        options.custom_flags(i32::try_from(nonblocking).unwrap_or(0));
+        let file = descriptors::open(|| options.open(path))?;
         let metadata = file.metadata()?;
         if metadata.is_dir() {
             return Err(io::Error::new(io::ErrorKind::IsADirectory, "is a directory"));
@@ -94,23 +102,29 @@ impl FileStorage {
         if !metadata.is_file() {
             return Err(not_regular());
         }
-        Ok(Self { stamp: Stamp::of(&metadata), file })
+        let stamp = Stamp::of(&metadata);
+        Ok(Self { file: Arc::new(Descriptor::new(file, again, stamp.identity())), stamp })
     }
 
     /// Takes the shared lock that readers of HDF5 hold; file systems without locks are let pass.
     pub(crate) fn lock_shared(&self) -> io::Result<()> {
-        told(&self.file.try_lock_shared(), "is locked by another process that writes it")
+        self.file.lock_shared()
     }
 
     /// Takes the lock that a writer of HDF5 holds; file systems without locks are let pass.
     pub(crate) fn lock_exclusive(&self) -> io::Result<()> {
-        told(&self.file.try_lock(), "is open elsewhere: whoever reads or writes it holds a lock")
+        self.file
+            .with(|file| told(&file.try_lock(), "is open elsewhere: whoever reads or writes it holds a lock"))
     }
 
     /// Lets others in.
     pub(crate) fn unlock(&self) {
-        // A file system without locks has none to release.
-        let _ = self.file.unlock();
+        self.file.unlock();
+    }
+
+    #[cfg(test)]
+    pub(super) fn descriptor(&self) -> &Descriptor {
+        &self.file
     }
 
     /// The file as it was when it was opened.
@@ -124,7 +138,7 @@ fn not_regular() -> io::Error {
 }
 
 /// The answer to a lock; a file system that has none gives none.
-fn told(locked: &Result<(), TryLockError>, held: &str) -> io::Result<()> {
+pub(super) fn told(locked: &Result<(), TryLockError>, held: &str) -> io::Result<()> {
     match locked {
         Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::WouldBlock, held)),
         Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
@@ -144,24 +158,24 @@ fn inside_only() -> io::Result<()> {
 
 impl ReadAt for FileStorage {
     fn len(&self) -> io::Result<u64> {
-        Ok(self.file.metadata()?.len())
+        self.file.with(|file| Ok(file.metadata()?.len()))
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(buffer, offset)
+        self.file.with(|file| file.read_exact_at(buffer, offset))
     }
 }
 
 impl WriteAt for FileStorage {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, offset)
+        self.file.with(|file| file.write_all_at(bytes, offset))
     }
 
     fn set_len(&self, length: u64) -> io::Result<()> {
-        self.file.set_len(length)
+        self.file.with(|file| file.set_len(length))
     }
 
     fn sync(&self) -> io::Result<()> {
-        self.file.sync_all()
+        self.file.with(File::sync_all)
     }
 }

@@ -1,6 +1,7 @@
 //! Bytes at offsets; knows no HDF5.
 
 pub(crate) mod coalesce;
+mod descriptors;
 pub(crate) mod family;
 pub(crate) mod file;
 pub(crate) mod memory;

@@ -1,0 +1,189 @@
+//! [`Descriptor`]: an open file that is closed for a while when the program has too many open.
+#![expect(clippy::disallowed_methods, reason = "this room is where the operating system is touched")]
+
+use crate::storage::file::told;
+use parking_lot::{Mutex, RwLock};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, LazyLock, Weak};
+
+/// The least number of files kept open, whatever the limit.
+const LEAST: usize = 8;
+/// The most, whatever the limit.
+const MOST: usize = 4096;
+
+/// A file that is open, or that was and will be again when it is needed.
+#[derive(Debug)]
+pub(crate) struct Descriptor {
+    file: RwLock<Option<File>>,
+    /// Where to open it again; none for files that stay open.
+    path: Option<PathBuf>,
+    /// Device and inode.
+    identity: (u64, u64),
+    locked: AtomicBool,
+    /// Since somebody last looked for one to close.
+    used: AtomicBool,
+}
+
+/// Files that may be closed.
+static WATCHED: LazyLock<Mutex<Vec<Weak<Descriptor>>>> = LazyLock::new(Mutex::default);
+/// How many of them are open.
+static OPEN: AtomicUsize = AtomicUsize::new(0);
+/// How many of them may be: half of what the system lets this program have.
+static ROOM: LazyLock<usize> = LazyLock::new(|| {
+    let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    limit.map_or(MOST, |limit| usize::try_from(limit / 2).unwrap_or(MOST).clamp(LEAST, MOST))
+});
+
+/// Has the file closed when there are too many.
+pub(super) fn watch(descriptor: &Arc<Descriptor>) {
+    if OPEN.fetch_add(1, Ordering::Relaxed) >= *ROOM {
+        close_some();
+    }
+    let mut watched = WATCHED.lock();
+    if watched.len() == watched.capacity() {
+        watched.retain(|other| other.strong_count() > 0);
+    }
+    watched.push(Arc::downgrade(descriptor));
+}
+
+/// Opens a file; when there are too many, others are closed first.
+pub(super) fn open(open: impl Fn() -> io::Result<File>) -> io::Result<File> {
+    match open() {
+        Err(error) if is_too_many(&error) && close_some() => open(),
+        opened => opened,
+    }
+}
+
+fn is_too_many(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    [rustix::io::Errno::MFILE, rustix::io::Errno::NFILE]
+        .into_iter()
+        .any(|many| Some(many.raw_os_error()) == code)
+}
+
+/// Closes a half of those not used lately, or else of all; whether any was.
+fn close_some() -> bool {
+    let watched: Vec<Arc<Descriptor>> = WATCHED.lock().iter().filter_map(Weak::upgrade).collect();
+    let wanted = (OPEN.load(Ordering::Relaxed) / 2).max(1);
+    let mut closed = 0;
+    for _ in 0..2 {
+        for descriptor in &watched {
+            if closed < wanted && !descriptor.used.swap(false, Ordering::Relaxed) && descriptor.close() {
+                closed += 1;
+            }
+        }
+    }
+    closed > 0
+}
+
+impl Descriptor {
+    pub(super) fn new(file: File, path: Option<PathBuf>, identity: (u64, u64)) -> Self {
+        let (locked, used) = (AtomicBool::new(false), AtomicBool::new(true));
+        Self { file: RwLock::new(Some(file)), path, identity, locked, used }
+    }
+
+    /// Does something with the open file.
+    pub(super) fn with<T>(&self, work: impl FnOnce(&File) -> io::Result<T>) -> io::Result<T> {
+        {
+            let file = self.file.read();
+            if let Some(file) = &*file {
+                if !self.used.load(Ordering::Relaxed) {
+                    self.used.store(true, Ordering::Relaxed);
+                }
+                return work(file);
+            }
+        }
+        let mut held = self.file.write();
+        let file = match held.take() {
+            Some(file) => file,
+            None => self.open_again()?,
+        };
+        let done = work(&file);
+        *held = Some(file);
+        done
+    }
+
+    fn open_again(&self) -> io::Result<File> {
+        let Some(path) = &self.path else { return Err(io::Error::other("is closed")) };
+        let mut options = OpenOptions::new();
+        let nonblocking = rustix::fs::OFlags::NONBLOCK.bits();
+        options.read(true).custom_flags(i32::try_from(nonblocking).unwrap_or(0));
+        let file = open(|| options.open(path))?;
+        let metadata = file.metadata()?;
+        if (metadata.dev(), metadata.ino()) != self.identity {
+            return Err(io::Error::other("another file has taken its name while it was in use"));
+        }
+        if self.locked.load(Ordering::Relaxed) {
+            told(&file.try_lock_shared(), LOCKED)?;
+        }
+        if OPEN.fetch_add(1, Ordering::Relaxed) >= *ROOM {
+            close_some();
+        }
+        Ok(file)
+    }
+
+    pub(super) fn lock_shared(&self) -> io::Result<()> {
+        self.with(|file| told(&file.try_lock_shared(), LOCKED))?;
+        self.locked.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    pub(super) fn unlock(&self) {
+        self.locked.store(false, Ordering::Relaxed);
+        if let Some(file) = &*self.file.read() {
+            // A file system without locks has none to release.
+            let _ = file.unlock();
+        }
+    }
+
+    /// Closes the file until it is needed; not when it is in use or has to stay open.
+    fn close(&self) -> bool {
+        if self.path.is_none() {
+            return false;
+        }
+        let closed = self.file.try_write().is_some_and(|mut file| file.take().is_some());
+        if closed {
+            OPEN.fetch_sub(1, Ordering::Relaxed);
+        }
+        closed
+    }
+}
+
+const LOCKED: &str = "is locked by another process that writes it";
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        if self.path.is_some() && self.file.get_mut().is_some() {
+            OPEN.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::storage::ReadAt;
+    use crate::storage::file::FileStorage;
+
+    #[test]
+    fn a_file_that_was_closed_is_opened_again_unless_it_is_another() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, b"one").unwrap();
+        let storage = FileStorage::open(&path).unwrap();
+        let read = || {
+            let mut bytes = [0; 3];
+            storage.read_at(0, &mut bytes).map(|()| bytes)
+        };
+        assert!(storage.descriptor().close());
+        assert_eq!(&read().unwrap(), b"one");
+        assert!(storage.descriptor().close());
+        std::fs::rename(&path, folder.path().join("b")).unwrap();
+        assert!(read().is_err());
+        std::fs::write(&path, b"two").unwrap();
+        assert!(read().unwrap_err().to_string().contains("another file"));
+    }
+}
