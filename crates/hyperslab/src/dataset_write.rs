@@ -11,8 +11,10 @@ use crate::layout::direct;
 use crate::layout::execute::Memory;
 use crate::layout::write::{self, Change, ElementsMut};
 use crate::object::header::edit;
-use crate::space::{self, Extent, Selection};
+use crate::space::{self, Extent, Part, Selection};
 use crate::stored::Stored;
+use crate::vds::extent;
+use crate::write_through;
 use ndarray::{ArrayView, Dimension};
 use std::sync::Arc;
 
@@ -74,9 +76,15 @@ impl Dataset {
 
     /// Writes the elements of `selection` from the bytes of elements of the datatype `memory`.
     ///
+    /// Elements of a virtual dataset go to its sources, converted to what is stored there. Nothing is written
+    /// unless each of them has exactly one source, and all sources can be written.
+    ///
     /// # Errors
     /// As [`write_selection`](Self::write_selection).
     pub fn write_bytes(&self, selection: &Selection, memory: &Datatype, bytes: &[u8]) -> Result<()> {
+        if self.is_virtual() {
+            return write_through::write(self, selection, memory, bytes).at(|| self.place());
+        }
         let _writing = self.file.writing()?;
         self.write_held(selection, memory, bytes).at(|| self.place())
     }
@@ -86,6 +94,9 @@ impl Dataset {
     /// # Errors
     /// As [`write_selection`](Self::write_selection), and `Usage` when a value is not one of the datatype.
     pub fn write_values(&self, selection: &Selection, values: &[Value]) -> Result<()> {
+        if self.is_virtual() {
+            return write_through::write_values(self, selection, values).at(|| self.place());
+        }
         let _writing = self.file.writing()?;
         let datatype = self.datatype().clone();
         let mut bytes = Vec::with_capacity(values.len().saturating_mul(datatype.size()));
@@ -116,28 +127,26 @@ impl Dataset {
         if count == 0 {
             return Ok(());
         }
-        match &state.elements {
-            Elements::Virtual(_) => {
-                Err(Error::unsupported("writing through a virtual dataset to its sources is not built in"))
-            }
-            Elements::Stored(stored) => self.write_stored(&state, stored, selection, (memory, bytes)),
-        }
+        let dims = state.extent.dims();
+        let (parts, place_dims) = (space::parts(selection, dims)?, selection.shape(dims)?);
+        self.write_parts(&parts, &place_dims, (memory, bytes))
     }
 
-    fn write_stored(
+    /// Writes parts of an array in memory to stored elements; the caller holds the gate.
+    pub(crate) fn write_parts(
         &self,
-        state: &DatasetState,
-        stored: &Stored,
-        selection: &Selection,
+        parts: &[Part],
+        place_dims: &[u64],
         (datatype, bytes): (&Datatype, &[u8]),
     ) -> Result<()> {
-        let dims = state.extent.dims();
+        let state = self.cell.state();
+        let Elements::Stored(stored) = &state.elements else {
+            return Err(Error::usage("a virtual dataset stores no elements"));
+        };
         let conversion = Conversion::plan(datatype, &state.datatype)?;
         let (size, heap) = (datatype.size(), &self.file.objects);
         let memory = Memory { conversion: &conversion, size, heap, zeroed: false };
-        let parts = space::parts(selection, dims)?;
-        let place_dims = selection.shape(dims)?;
-        self.change((state, stored), |elements| write::write(elements, &parts, &place_dims, &memory, bytes))
+        self.change((&state, stored), |elements| write::write(elements, parts, place_dims, &memory, bytes))
     }
 
     /// Changes the stored elements, and keeps what that changes of the layout message.
@@ -173,8 +182,21 @@ impl Dataset {
         self.resize_held(shape.as_ref()).at(|| self.place())
     }
 
+    /// Stores the size the sources of a virtual dataset give it now, for programs that do not ask them.
+    ///
+    /// Nothing else does: a query never writes.
+    ///
+    /// # Errors
+    /// `Usage` when the file is open to read only; as [`refresh`](Self::refresh).
+    pub fn persist_extent(&self) -> Result<()> {
+        self.refresh()?;
+        let now = self.shape();
+        let _writing = self.file.writing()?;
+        self.resize_held(&now).at(|| self.place())
+    }
+
     fn resize_held(&self, dims: &[u64]) -> Result<()> {
-        let state = self.state();
+        let state = self.cell.state();
         let (old, max) = (state.extent.dims(), state.extent.max());
         if dims.len() != old.len() {
             return Err(Error::usage(format!("the shape {dims:?} for a dataset of {} axes", old.len())));
@@ -190,7 +212,7 @@ impl Dataset {
             Elements::Stored(stored @ Stored::Chunked { .. }) => {
                 self.change((&state, stored), |elements| direct::resize(elements, dims))?;
             }
-            Elements::Virtual(_) => {}
+            Elements::Virtual(layout) => extent::check_least(layout, dims)?,
             Elements::Stored(_) => return Err(Error::usage("only a dataset in chunks can change its size")),
         }
         let md = self.file.metadata();

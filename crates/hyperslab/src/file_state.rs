@@ -368,13 +368,13 @@ impl FileState {
         }
         kept.push(Arc::clone(source));
         drop(kept);
-        oldest.iter().try_for_each(|source| source.flush())
+        oldest.iter().try_for_each(Self::flush)
     }
 
     fn flush_sources(&self) -> Result<()> {
         let sources = self.sources_written.lock().clone();
         let open = sources.iter().filter(|source| !source.is_closed());
-        open.map(|source| source.flush()).fold(Ok(()), Result::and)
+        open.map(Self::flush).fold(Ok(()), Result::and)
     }
 
     /// Closes what was opened to write through virtual datasets, unless it is open elsewhere as well.

@@ -40,6 +40,7 @@ mod status;
 mod storage;
 mod stored;
 mod vds;
+mod write_through;
 
 pub use attribute::Attribute;
 pub use attribute_write::AttributeData;

@@ -149,10 +149,10 @@ pub(crate) fn open(path: &Path, opener: &Arc<FileState>) -> Result<Option<Arc<Fi
     if let Some(file) = kept.at(|| path.display().to_string())? {
         return Ok(Some(file));
     }
-    let opened = options.clone().without_prefix().open(path)?.state;
-    if opened.stamp == Some(stamp) && !stamp.is_fresh() {
-        let dropped = OPEN.lock().keep(key, &opened, opener);
+    let file = options.clone().without_prefix().open(path)?.state;
+    if file.stamp == Some(stamp) && !stamp.is_fresh() {
+        let dropped = OPEN.lock().keep(key, &file, opener);
         drop(dropped);
     }
-    Ok(Some(opened))
+    Ok(Some(file))
 }

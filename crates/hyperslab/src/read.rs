@@ -21,11 +21,11 @@ use std::sync::Arc;
 const NESTED_ROOM: usize = 1 << 16;
 
 /// How often a read is planned again because a source changed.
-const MOST_TRIES: usize = 8;
+pub(crate) const MOST_TRIES: usize = 8;
 
 /// What one read does: steps one after the other, each of parts that may go at once.
 #[derive(Debug, Default)]
-struct Plan {
+pub(crate) struct Plan {
     /// Steps nothing is added to any more.
     done: Vec<Step>,
     step: Step,
@@ -58,16 +58,16 @@ impl Nested {
 
 /// Fill values first, then reads, which go at once when their parts share no place.
 #[derive(Debug, Default)]
-struct Step {
+pub(crate) struct Step {
     fills: Vec<Work>,
     reads: Vec<Work>,
 }
 
 /// Parts of one dataset that stores its elements, or whose fill value they get.
 #[derive(Debug)]
-struct Work {
-    source: OpenSource,
-    parts: Vec<Part>,
+pub(crate) struct Work {
+    pub(crate) source: OpenSource,
+    pub(crate) parts: Vec<Part>,
 }
 
 /// Where a read puts its elements.
@@ -149,7 +149,7 @@ pub(crate) fn virtual_layout(state: &DatasetState) -> Result<Arc<VirtualLayout>>
 }
 
 /// The plan of a read and the shape of its array; `None` when there is nothing to read.
-fn plan(dataset: &Dataset, selection: &Selection) -> Result<Option<(Plan, Vec<u64>)>> {
+pub(crate) fn plan(dataset: &Dataset, selection: &Selection) -> Result<Option<(Plan, Vec<u64>)>> {
     let state = dataset.followed()?;
     let dims = state.extent.dims();
     if state.extent == Extent::Null {
@@ -212,16 +212,26 @@ impl Plan {
         self.done.push(std::mem::take(&mut self.step));
     }
 
-    fn steps(&self) -> impl Iterator<Item = &Step> {
+    pub(crate) fn steps(&self) -> impl Iterator<Item = &Step> {
         self.done.iter().chain([&self.step])
     }
 
-    fn works(&self) -> impl Iterator<Item = &Work> {
+    pub(crate) fn works(&self) -> impl Iterator<Item = &Work> {
         self.steps().flat_map(|step| step.fills.iter().chain(&step.reads))
     }
 
+    /// What comes from sources.
+    pub(crate) fn reads(&self) -> impl Iterator<Item = &Work> {
+        self.steps().flat_map(|step| &step.reads)
+    }
+
+    /// Whether nothing is filled, and nothing may be read twice.
+    pub(crate) fn is_plain(&self) -> bool {
+        self.done.is_empty() && self.step.fills.is_empty()
+    }
+
     /// Fails when elements of another file mean something in that file only.
-    fn check_owner(&self, file: &Arc<FileState>) -> Result<()> {
+    pub(crate) fn check_owner(&self, file: &Arc<FileState>) -> Result<()> {
         for work in self.works().filter(|work| !Arc::ptr_eq(&work.source.file, file)) {
             let datatype = &work.source.state.datatype;
             if datatype.has_reference() {
@@ -279,7 +289,7 @@ impl Plan {
     }
 
     /// For each element of the output, which of the plan's works wrote it last.
-    fn owners(&self, place_dims: &[u64], count: usize) -> Result<Vec<u32>> {
+    pub(crate) fn owners(&self, place_dims: &[u64], count: usize) -> Result<Vec<u32>> {
         let mut owners = vec![u32::MAX; count];
         let same = Datatype::of::<u32>();
         let conversion = Conversion::plan(&same, &same)?;
@@ -309,7 +319,7 @@ impl Target<'_> {
 
 impl Step {
     /// For each work, whether it is a fill.
-    fn kinds(&self) -> impl Iterator<Item = bool> {
+    pub(crate) fn kinds(&self) -> impl Iterator<Item = bool> {
         self.fills.iter().map(|_| true).chain(self.reads.iter().map(|_| false))
     }
 

@@ -1,5 +1,4 @@
 //! [`Descriptor`]: an open file that is closed for a while when the program has too many open.
-#![expect(clippy::disallowed_methods, reason = "this room is where the operating system is touched")]
 
 use crate::storage::file::told;
 use parking_lot::{Mutex, RwLock};
@@ -164,6 +163,7 @@ impl Drop for Descriptor {
 }
 
 #[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "this room is where the operating system is touched")]
 mod tests {
     use crate::storage::ReadAt;
     use crate::storage::file::FileStorage;

@@ -164,6 +164,15 @@ fn sized(layout: &VirtualLayout, lengths: &HashMap<usize, u64>) -> Result<Extent
         .map_err(|error| Error::malformed(format!("its sources make the virtual dataset too large: {error}")))
 }
 
+/// Fails when the bounded sides of the mappings need more than `dims`.
+pub(crate) fn check_least(layout: &VirtualLayout, dims: &[u64]) -> Result<()> {
+    let least = least_dims(layout)?;
+    if dims.iter().zip(&least).any(|(dim, least)| dim < least) {
+        return Err(Error::usage(format!("the shape {dims:?}, where the mappings need {least:?} at least")));
+    }
+    Ok(())
+}
+
 /// The size that the bounded sides of all mappings need.
 fn least_dims(layout: &VirtualLayout) -> Result<Vec<u64>> {
     let mut needed = vec![0; layout.extent().rank()];
