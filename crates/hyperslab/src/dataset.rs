@@ -103,6 +103,19 @@ impl DatasetState {
         }
     }
 
+    /// The same dataset with its elements elsewhere.
+    pub(crate) fn stored_as(&self, stored: stored::Stored) -> Self {
+        Self {
+            address: self.address,
+            extent: self.extent.clone(),
+            datatype: self.datatype.clone(),
+            pipeline: self.pipeline.clone(),
+            elements: Elements::Stored(stored),
+            fill: self.fill.clone(),
+            fill_value: self.fill_value.clone(),
+        }
+    }
+
     /// The dataset whose header is at `address`, as it is now.
     pub(crate) fn read(file: &Arc<FileState>, address: Address) -> Result<Self> {
         let header = Header::open(file.metadata(), address)?;

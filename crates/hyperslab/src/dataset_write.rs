@@ -155,11 +155,15 @@ impl Dataset {
         (state, stored): (&DatasetState, &Stored),
         change: impl FnOnce(&mut ElementsMut<'_>) -> Result<()>,
     ) -> Result<()> {
-        let layout = changed((state, stored), &self.file, change);
-        let (layout, outcome) = layout;
+        let (layout, outcome) = changed((state, stored), &self.file, change);
         if let Some(layout) = layout {
             store(&self.file, self.address, &layout)?;
-            self.reload()?;
+            match layout {
+                DataLayout::Contiguous { address, size: Some(size) } => {
+                    self.cell.replace(state.stored_as(Stored::Contiguous { address, size }));
+                }
+                _ => self.reload()?,
+            }
         }
         outcome
     }

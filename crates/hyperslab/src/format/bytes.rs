@@ -206,6 +206,9 @@ impl<'a> Cursor<'a> {
     }
 }
 
+/// Bytes that most messages fit in.
+const USUAL: usize = 128;
+
 /// Collects little-endian numbers at the file's widths.
 #[derive(Clone, Debug)]
 pub(crate) struct Sink {
@@ -216,7 +219,12 @@ pub(crate) struct Sink {
 
 impl Sink {
     pub(crate) fn new(widths: Widths) -> Self {
-        Self { bytes: Vec::new(), widths, bounds: Bounds::default() }
+        Self::with_room(widths, USUAL)
+    }
+
+    /// A sink with room for so many bytes before it has to grow.
+    pub(crate) fn with_room(widths: Widths, room: usize) -> Self {
+        Self { bytes: Vec::with_capacity(room), widths, bounds: Bounds::default() }
     }
 
     /// The same sink, for readers as old as `bounds` says.

@@ -222,6 +222,11 @@ impl Metadata {
         bytes.get(offset..offset.checked_add(length)?).map(<[u8]>::to_vec)
     }
 
+    /// Remembers what is at an address from now on, as if it had been decoded.
+    pub(crate) fn keep_decoded<T: Any + Send + Sync>(&self, address: Address, value: &Arc<T>, weight: usize) {
+        self.decoded.keep(address.0, value, weight);
+    }
+
     /// Drops what was decoded at an address, because something else it was decoded from changed.
     pub(crate) fn forget(&self, address: Address) {
         self.decoded.forget(address.0);

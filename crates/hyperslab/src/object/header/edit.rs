@@ -8,9 +8,10 @@ use crate::format::object_header::{
 };
 use crate::metadata::Metadata;
 use crate::metadata::stage::{Seal, Stage};
-use crate::object::header::Header;
+use crate::object::header::{Header, Placed};
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 /// Bytes left in a new header for two or three small attributes.
 pub(crate) const ROOM: usize = 160;
@@ -18,6 +19,9 @@ pub(crate) const ROOM: usize = 160;
 pub(crate) const DATASET: usize = 256;
 /// Bytes of a further chunk that are left for what comes next, at least and at most.
 const FURTHER: Range<usize> = 128..1024;
+
+/// About what a header takes in memory.
+const WEIGHT: usize = 1024;
 
 /// How a new header is made.
 #[derive(Clone, Copy, Debug, Default)]
@@ -132,7 +136,30 @@ fn change(md: &Metadata, address: Address, edit: impl FnOnce(&mut Draft<'_>) -> 
     let header = Header::open(md, address)?;
     let mut draft = Draft::new(md, &header);
     edit(&mut draft).at(place)?;
-    draft.commit().at(place)
+    draft.commit().at(place)?;
+    let Some(kept) = draft.kept() else { return Ok(()) };
+    // Nobody else has it any more, so its messages move.
+    let Header { messages, prefix, chunks, .. } = Arc::unwrap_or_clone(header);
+    let mut before: Vec<Option<RawMessage>> = messages.into_iter().map(Some).collect();
+    let mut header =
+        Header { address, messages: Vec::with_capacity(kept.len()), prefix, places: Vec::new(), chunks };
+    for (message, place) in kept {
+        let message = match message {
+            Kept::Old(nth) => before.get_mut(nth).and_then(Option::take).ok_or_else(gone)?,
+            Kept::New(message) => message,
+        };
+        header.messages.push(message);
+        header.places.push(place);
+    }
+    md.keep_decoded(address, &Arc::new(header), WEIGHT);
+    Ok(())
+}
+
+/// A message of a header after a change.
+enum Kept {
+    /// It was message so and so before.
+    Old(usize),
+    New(RawMessage),
 }
 
 /// A header while it is changed.
@@ -326,7 +353,7 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    fn commit(self) -> Result<()> {
+    fn commit(&self) -> Result<()> {
         let prefix = self.header.prefix;
         let mut count: usize = 0;
         let mut writes = Vec::new();
@@ -334,10 +361,10 @@ impl<'a> Draft<'a> {
             if part.state == State::Gone {
                 continue;
             }
-            let mut body = Sink::new(self.md.widths());
+            let mut body = Sink::with_room(self.md.widths(), part.room.len());
             let mut messages = part.items.len();
             if part.state == State::Same {
-                let inside = |place: &&super::Placed| place.chunk == nth;
+                let inside = |place: &&Placed| place.chunk == nth;
                 messages = self.header.places.iter().filter(inside).count();
             } else {
                 for item in &part.items {
@@ -357,6 +384,27 @@ impl<'a> Draft<'a> {
             self.md.free(part.address, part.length as u64)?;
         }
         self.recount(count)
+    }
+
+    /// The messages from now on, when they are in the chunks they were in; version 1 is read anew.
+    fn kept(self) -> Option<Vec<(Kept, Placed)>> {
+        let same = |part: &Part<'_>| matches!(part.state, State::Same | State::Changed);
+        if self.header.prefix.version == 1 || !self.chunks.iter().all(same) {
+            return None;
+        }
+        let mut kept = Vec::new();
+        for (chunk, part) in self.chunks.into_iter().enumerate() {
+            for Item { message, order } in part.items {
+                let message = match message {
+                    Cow::Owned(message) => Kept::New(message),
+                    Cow::Borrowed(message) => {
+                        Kept::Old(self.header.messages.iter().position(|old| std::ptr::eq(old, message))?)
+                    }
+                };
+                kept.push((message, Placed { chunk, order }));
+            }
+        }
+        Some(kept)
     }
 
     /// Version 1 counts its messages. The decoded header is forgotten in any case.
