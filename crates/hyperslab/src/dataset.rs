@@ -127,12 +127,13 @@ impl DatasetState {
         self.fill_value.allocation == 1
     }
 
-    /// Whether space is filled when it is allocated.
+    /// Whether space is filled when it is allocated: with zeroes when nobody set a value, since space that
+    /// was in use before has other bytes.
     pub(crate) fn is_filled(&self) -> bool {
         match self.fill_value.time {
             0 => true,
             1 => false,
-            _ => matches!(self.fill_value.fill, Fill::Value(_)),
+            _ => !matches!(self.fill_value.fill, Fill::Undefined),
         }
     }
 

@@ -405,35 +405,33 @@ impl FileState {
         Ok(Arc::clone(open.entry(address).or_insert(cell)))
     }
 
-    /// A hard link to the object at `address` is gone, and with the last one the object; one that somebody
-    /// has open goes when nobody has any more. The caller holds the gate.
+    /// A hard link to the object at `address` is gone, and with the last one the object and what only it
+    /// leads to; what somebody has open goes when nobody has any more. The caller holds the gate.
     pub(crate) fn drop_link(&self, address: Address) -> Result<()> {
-        let used = |cell: &Arc<DatasetCell>| Arc::strong_count(cell) > 1;
-        let last = Header::open(self.metadata(), address)?.link_count() <= 1;
-        if last && self.open.lock().get(&address).is_some_and(used) {
-            edit::set_link_count(self.metadata(), address, 0)?;
+        delete::unlink(&self.objects, address, &mut stored::free_chunks, &mut |gone| self.keeps(gone))
+    }
+
+    /// Forgets the dataset without links at `address`, unless somebody has it open: then it is an orphan.
+    fn keeps(&self, address: Address) -> bool {
+        let mut open = self.open.lock();
+        if open.get(&address).is_some_and(|cell| Arc::strong_count(cell) > 1) {
             self.orphans.lock().push(address);
-            return Ok(());
+            return true;
         }
-        if last {
-            self.open.lock().remove(&address);
-            self.forget_layout(address);
-        }
-        delete::unlink(&self.objects, address, &mut stored::free_chunks)
+        open.remove(&address);
+        drop(open);
+        self.forget_layout(address);
+        false
     }
 
     /// Frees objects without links that nobody has open any more; `all` of them when the file is closed.
     fn drop_orphans(&self, all: bool) -> Result<()> {
         let orphans = std::mem::take(&mut *self.orphans.lock());
         for address in orphans {
-            let used = self.open.lock().get(&address).is_some_and(|cell| Arc::strong_count(cell) > 1);
-            if used && !all {
-                self.orphans.lock().push(address);
-            } else {
+            if all {
                 self.open.lock().remove(&address);
-                self.forget_layout(address);
-                delete::unlink(&self.objects, address, &mut stored::free_chunks)?;
             }
+            self.drop_link(address)?;
         }
         Ok(())
     }

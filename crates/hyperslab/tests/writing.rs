@@ -203,3 +203,37 @@ fn what_is_deleted_makes_room_for_what_comes() {
         assert!(sizes[5] <= sizes[2], "{bounds:?}: {sizes:?}");
     }
 }
+
+#[test]
+fn a_dataset_removed_with_its_group_leaves_nothing_behind_at_its_address() {
+    let file = OpenOptions::new().create_in_memory().unwrap();
+    let root = file.root().unwrap();
+    let chunked = |path: &str, n| root.new_dataset::<i32>().shape([n]).chunk([2]).create(path).unwrap();
+    let held = chunked("/b/held", 4);
+    chunked("/a/x", 6).write(&array![7, 7, 7, 7, 7, 7]).unwrap();
+    root.unlink("/a").unwrap();
+    root.unlink("/b").unwrap();
+    held.write(&array![1, 2, 3, 4]).unwrap();
+    for number in 0..20 {
+        let data = chunked(&format!("/c/{number}"), 3);
+        data.write(&array![number, 1, 2]).unwrap();
+        file.flush().unwrap();
+        assert_eq!(data.read::<i32>().unwrap().into_raw_vec_and_offset().0, [number, 1, 2]);
+        assert_eq!(held.read::<i32>().unwrap().into_raw_vec_and_offset().0, [1, 2, 3, 4]);
+    }
+}
+
+#[test]
+fn what_is_not_written_reads_as_zero_also_where_something_else_was() {
+    let file = in_memory(Bounds::V110);
+    let root = file.root().unwrap();
+    root.new_dataset::<u8>().create_with("/old", &ndarray::Array1::from_elem(3000, 7)).unwrap();
+    root.new_dataset::<u8>().create_with("/after", &array![1]).unwrap();
+    file.flush().unwrap();
+    root.unlink("/old").unwrap();
+    file.flush().unwrap();
+    let data = root.new_dataset::<u8>().shape([1000]).create("/new").unwrap();
+    data.write_slice(&array![5], s![10..11]).unwrap();
+    let read = data.read::<u8>().unwrap();
+    assert_eq!((read.sum(), read[[10]]), (5, 5));
+}

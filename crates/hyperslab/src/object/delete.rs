@@ -14,6 +14,9 @@ use crate::space::Extent;
 /// Frees the elements of a dataset that are in chunks, with their index.
 pub(crate) type FreeChunks<'a> = dyn FnMut(&Objects, &Header) -> Result<()> + 'a;
 
+/// Asked before an object without links is freed: whether it is still in use, so whoever uses it frees it later.
+pub(crate) type Keeps<'a> = dyn FnMut(Address) -> bool + 'a;
+
 /// One more hard link leads to an object, or one more message uses a committed datatype.
 pub(crate) fn link(objects: &Objects, address: Address) -> Result<()> {
     let header = Header::open(&objects.metadata, address)?;
@@ -23,11 +26,20 @@ pub(crate) fn link(objects: &Objects, address: Address) -> Result<()> {
 }
 
 /// A hard link to an object is gone; with the last one goes the object, and what only it leads to.
-pub(crate) fn unlink(objects: &Objects, address: Address, free_chunks: &mut FreeChunks<'_>) -> Result<()> {
+pub(crate) fn unlink(
+    objects: &Objects,
+    address: Address,
+    free_chunks: &mut FreeChunks<'_>,
+    keeps: &mut Keeps<'_>,
+) -> Result<()> {
     let mut pending = vec![address];
     while let Some(address) = pending.pop() {
         let header = Header::open(&objects.metadata, address)?;
         match header.link_count() {
+            0 | 1 if keeps(address) => {
+                edit::set_link_count(&objects.metadata, address, 0)?;
+                continue;
+            }
             0 | 1 => {}
             count => {
                 edit::set_link_count(&objects.metadata, address, count.saturating_sub(1))?;

@@ -213,7 +213,7 @@ fn share(objects: &Objects, before: Option<&[u8]>, after: Option<&[u8]>) -> Resu
     if let Some(address) = after {
         delete::link(objects, address)?;
     }
-    before.map_or(Ok(()), |address| delete::unlink(objects, address, &mut |_, _| Ok(())))
+    before.map_or(Ok(()), |address| delete::unlink(objects, address, &mut |_, _| Ok(()), &mut |_| false))
 }
 
 /// The committed datatype of an attribute, if it has one.

@@ -145,9 +145,9 @@ fn an_object_is_freed_with_its_last_link_and_with_it_what_only_it_leads_to() {
                 link(&file.objects, kept).unwrap();
             }
             link(&file.objects, group).unwrap();
-            unlink(&file.objects, group, &mut |_, _| Ok(())).unwrap();
+            unlink(&file.objects, group, &mut |_, _| Ok(()), &mut |_| false).unwrap();
             assert_eq!((file.header(group).link_count(), file.header(kept).link_count()), (1, 21));
-            unlink(&file.objects, group, &mut |_, _| Ok(())).unwrap();
+            unlink(&file.objects, group, &mut |_, _| Ok(()), &mut |_| false).unwrap();
             assert_eq!(file.header(kept).link_count(), 1);
             file.objects.metadata.flush().unwrap();
             if turn == 3 {
