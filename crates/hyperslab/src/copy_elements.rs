@@ -34,7 +34,7 @@ const EARLY: u8 = 1;
 /// Bytes that are copied at a time.
 const PIECE: u64 = 16 << 20;
 /// Bytes of elements that are read and written at a time.
-const BUDGET: u64 = 64 << 20;
+const BUDGET: u64 = 32 << 20;
 
 /// A dataset whose elements are to be read and written.
 pub(crate) struct Later {
