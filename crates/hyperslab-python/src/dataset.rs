@@ -182,6 +182,55 @@ impl PyDataset {
         array.call_method1("reshape", (PyTuple::new(py, shape)?,)).map(Some)
     }
 
+    /// Writes the elements of `bytes`, of the datatype `memory`, to what is selected.
+    fn write(
+        &self,
+        py: Python<'_>,
+        selection: &PySelection,
+        memory: &PyDatatype,
+        bytes: &Bound<'_, PyArray1<u8>>,
+    ) -> PyResult<()> {
+        let held = bytes.readonly();
+        let bytes = held.as_slice()?;
+        py.detach(|| self.0.write_bytes(&selection.0, &memory.0, bytes)).raise()
+    }
+
+    /// Writes plain values to what is selected.
+    fn write_values(
+        &self,
+        py: Python<'_>,
+        selection: &PySelection,
+        values: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        let values = value::all_of(self.0.datatype(), values)?;
+        py.detach(|| self.0.write_values(&selection.0, &values)).raise()
+    }
+
+    /// Changes the length of each axis.
+    fn resize(&self, py: Python<'_>, dims: Vec<u64>) -> PyResult<()> {
+        py.detach(|| self.0.resize(dims)).raise()
+    }
+
+    /// Looks at the sources of a virtual dataset again.
+    fn refresh(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.refresh()).raise()
+    }
+
+    /// The filter mask and the stored bytes of the chunk at these coordinates, counted in chunks.
+    fn read_chunk<'py>(
+        &self,
+        py: Python<'py>,
+        coords: Vec<u64>,
+    ) -> PyResult<Option<(u32, Bound<'py, PyBytes>)>> {
+        let found = py.detach(|| self.0.read_chunk(coords)).raise()?;
+        Ok(found.map(|(bytes, mask)| (mask, PyBytes::new(py, &bytes))))
+    }
+
+    /// Stores bytes as the chunk at these coordinates, counted in chunks.
+    fn write_chunk(&self, py: Python<'_>, coords: Vec<u64>, bytes: Vec<u8>, mask: u32) -> PyResult<()> {
+        py.detach(|| self.0.write_chunk(coords, &bytes, mask)).raise()
+    }
+
     /// The mappings of a virtual dataset: selection, file, path, selection in the source.
     fn mappings(&self) -> PyResult<Option<Vec<Mapping>>> {
         let Some(layout) = self.0.virtual_layout().raise()? else { return Ok(None) };

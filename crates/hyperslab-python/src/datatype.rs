@@ -5,7 +5,7 @@ use hyperslab::{
     ByteOrder, CharacterSet, Class, Datatype, Float, Normalization, ReferenceKind, StringPadding,
     VariableKind,
 };
-use pyo3::exceptions::{PyNotImplementedError, PyValueError};
+use pyo3::exceptions::PyNotImplementedError;
 use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult, Python, pyclass, pymethods};
 use pyo3::types::{PyBytes, PyTuple, PyTupleMethods};
 use pyo3::{FromPyObject, IntoPyObject, IntoPyObjectExt};
@@ -200,10 +200,7 @@ pub(crate) fn build(of: &Bound<'_, PyTuple>) -> PyResult<Datatype> {
         "vlen_string" => Ok(Datatype::variable_string(characters_of(part(of, 2)?))),
         "vlen" => Ok(Datatype::variable_length(inner(of, 1)?)),
         "array" => Datatype::array(inner(of, 1)?, &part::<Vec<u32>>(of, 2)?).raise(),
-        "complex" => match inner(of, 1)?.class() {
-            Class::Float(float) => Ok(Datatype::complex(*float)),
-            _ => Err(PyValueError::new_err("a complex number is made of floating-point numbers")),
-        },
+        "complex" => Datatype::complex_class(inner(of, 1)?).raise(),
         other => Err(PyNotImplementedError::new_err(format!("datatypes of class {other:?} cannot be made"))),
     }
 }

@@ -1,11 +1,12 @@
 //! [`PyFile`]: an open file.
 
+use crate::edit;
 use crate::error::Raise;
 use crate::object::PyObject;
 use crate::selection::PySelection;
 use hyperslab::{File, OpenOptions, ReferenceKind};
-use pyo3::exceptions::PyNotImplementedError;
-use pyo3::prelude::{PyResult, Python, pyclass, pyfunction, pymethods};
+use pyo3::prelude::{Bound, PyResult, Python, pyclass, pyfunction, pymethods};
+use pyo3::types::{PyBytes, PyDict};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -31,19 +32,39 @@ pub(crate) fn open(
         options = options.vds_prefix(prefix);
     }
     let _ = swmr;
-    if writable {
-        return Err(PyNotImplementedError::new_err("files cannot be opened to write yet"));
-    }
     let path = PathBuf::from(OsStr::from_bytes(&path));
-    py.detach(|| options.open(path)).raise().map(PyFile)
+    py.detach(|| if writable { options.open_rw(path) } else { options.open(path) }).raise().map(PyFile)
+}
+
+/// Makes a file.
+#[pyfunction]
+#[pyo3(signature = (path, *, exclusive, locking, options))]
+pub(crate) fn create(
+    py: Python<'_>,
+    path: Vec<u8>,
+    exclusive: bool,
+    locking: bool,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<PyFile> {
+    let options = edit::file_options(options)?.locking(locking);
+    let path = PathBuf::from(OsStr::from_bytes(&path));
+    py.detach(|| if exclusive { options.create_new(path) } else { options.create(path) }).raise().map(PyFile)
+}
+
+/// Makes a file in memory.
+#[pyfunction]
+#[pyo3(signature = (*, options))]
+pub(crate) fn create_bytes(py: Python<'_>, options: &Bound<'_, PyDict>) -> PyResult<PyFile> {
+    let options = edit::file_options(options)?;
+    py.detach(|| options.create_in_memory()).raise().map(PyFile)
 }
 
 /// Opens a file whose bytes are in memory.
 #[pyfunction]
 #[pyo3(signature = (bytes, *, writable = false))]
 pub(crate) fn open_bytes(py: Python<'_>, bytes: Vec<u8>, writable: bool) -> PyResult<PyFile> {
-    let _ = writable;
-    py.detach(|| File::from_bytes(bytes)).raise().map(PyFile)
+    let open = || if writable { OpenOptions::new().open_rw_bytes(bytes) } else { File::from_bytes(bytes) };
+    py.detach(open).raise().map(PyFile)
 }
 
 fn kind(region: bool) -> ReferenceKind {
@@ -75,6 +96,22 @@ impl PyFile {
     #[getter]
     fn size(&self) -> u64 {
         self.0.size()
+    }
+
+    /// Writes everything that waits in memory.
+    fn flush(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.flush()).raise()
+    }
+
+    /// Writes everything that waits in memory and closes the file, for all handles on it.
+    fn close(&self, py: Python<'_>) -> PyResult<()> {
+        let file = self.0.clone();
+        py.detach(|| file.close()).raise()
+    }
+
+    /// The bytes of the whole file.
+    fn image<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &py.detach(|| self.0.to_bytes()).raise()?))
     }
 
     /// The root group.

@@ -6,6 +6,7 @@
 mod attribute;
 mod dataset;
 mod datatype;
+mod edit;
 mod error;
 mod extent;
 mod file;
@@ -24,7 +25,7 @@ mod _native {
     #[pymodule_export]
     use crate::datatype::PyDatatype;
     #[pymodule_export]
-    use crate::file::{PyFile, open, open_bytes};
+    use crate::file::{PyFile, create, create_bytes, open, open_bytes};
     #[pymodule_export]
     use crate::object::PyObject;
     #[pymodule_export]

@@ -3,9 +3,13 @@
 use crate::attribute::PyAttribute;
 use crate::dataset::PyDataset;
 use crate::datatype::PyDatatype;
+use crate::edit;
 use crate::error::Raise;
 use crate::file::PyFile;
-use hyperslab::{ErrorKind, Group, Link, LinkKind, Object};
+use crate::selection::PySelection;
+use crate::value;
+use hyperslab::{AttributeData, ErrorKind, Group, Link, LinkKind, Object};
+use numpy::{PyArray1, PyArrayMethods};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::{Bound, Py, PyAny, PyResult, Python, pyclass, pymethods};
@@ -17,6 +21,12 @@ use pyo3::types::{PyBytes, PyDict, PyDictMethods};
 pub(crate) struct PyObject(pub(crate) Object);
 
 impl PyObject {
+    fn put(&self, name: Vec<u8>, data: AttributeData) -> PyResult<PyAttribute> {
+        let location = self.0.location();
+        location.set_attribute(&name, data).raise()?;
+        location.attribute(&name).map(PyAttribute).raise()
+    }
+
     fn group(&self) -> PyResult<&Group> {
         match &self.0 {
             Object::Group(group) => Ok(group),
@@ -127,6 +137,121 @@ impl PyObject {
         match &self.0 {
             Object::Dataset(dataset) => Ok(PyDataset(dataset.clone())),
             _ => Err(PyTypeError::new_err("the object is not a dataset")),
+        }
+    }
+
+    /// Makes a group; without a name it has none.
+    fn create_group(
+        &self,
+        py: Python<'_>,
+        name: Option<Vec<u8>>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
+        let tracked = edit::option::<bool>(options, "track_order")?.unwrap_or(false);
+        let group = self.group()?;
+        let made = py.detach(|| match name {
+            None => group.create_unnamed_group(tracked),
+            Some(name) if tracked => group.create_ordered_group(name),
+            Some(name) => group.create_group(name),
+        });
+        made.raise().map(|group| Self(Object::Group(group)))
+    }
+
+    /// Makes a dataset; without a name it has none.
+    fn create_dataset(
+        &self,
+        name: Option<Vec<u8>>,
+        datatype: &PyDatatype,
+        dims: Option<Vec<u64>>,
+        max: Option<Vec<Option<u64>>>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<Self> {
+        let extent = edit::extent(dims, max)?;
+        let dataset = edit::dataset(self.group()?, name, datatype, extent, options)?;
+        Ok(Self(Object::Dataset(dataset)))
+    }
+
+    /// Gives a datatype a name.
+    fn commit(&self, py: Python<'_>, name: Vec<u8>, datatype: &PyDatatype) -> PyResult<Self> {
+        let group = self.group()?;
+        let made = py.detach(|| group.commit_datatype(name, &datatype.0));
+        made.raise().map(|datatype| Self(Object::Datatype(datatype)))
+    }
+
+    fn link_hard(&self, py: Python<'_>, name: Vec<u8>, object: &Self) -> PyResult<()> {
+        let group = self.group()?;
+        py.detach(|| group.link_hard(name, object.0.location())).raise()
+    }
+
+    fn link_soft(&self, py: Python<'_>, name: Vec<u8>, target: Vec<u8>) -> PyResult<()> {
+        let group = self.group()?;
+        py.detach(|| group.link_soft(name, target)).raise()
+    }
+
+    fn link_external(&self, py: Python<'_>, name: Vec<u8>, file: Vec<u8>, path: Vec<u8>) -> PyResult<()> {
+        let group = self.group()?;
+        py.detach(|| group.link_external(name, file, path)).raise()
+    }
+
+    fn unlink(&self, py: Python<'_>, name: Vec<u8>) -> PyResult<()> {
+        let group = self.group()?;
+        py.detach(|| group.unlink(name)).raise()
+    }
+
+    /// Gives a link another path.
+    fn rename(&self, py: Python<'_>, from: Vec<u8>, to: Vec<u8>) -> PyResult<()> {
+        let group = self.group()?;
+        py.detach(|| group.rename(from, to)).raise()
+    }
+
+    /// Gives the object an attribute with these elements, of the datatype `memory`, or with zeroes.
+    fn set_attribute(
+        &self,
+        name: Vec<u8>,
+        datatype: &PyDatatype,
+        dims: Option<Vec<u64>>,
+        memory: Option<&PyDatatype>,
+        elements: Option<&Bound<'_, PyArray1<u8>>>,
+    ) -> PyResult<PyAttribute> {
+        let extent = edit::extent(dims, None)?;
+        let elements = elements.map(|elements| elements.to_vec()).transpose()?;
+        let data = match (memory, elements) {
+            (Some(memory), Some(elements)) => {
+                AttributeData::converted(datatype.0.clone(), extent, &memory.0, &elements).raise()?
+            }
+            _ => AttributeData::zeroes(datatype.0.clone(), extent).raise()?,
+        };
+        self.put(name, data)
+    }
+
+    /// Gives the object an attribute with these plain values.
+    fn set_attribute_values(
+        &self,
+        name: Vec<u8>,
+        datatype: &PyDatatype,
+        dims: Option<Vec<u64>>,
+        values: &Bound<'_, PyAny>,
+    ) -> PyResult<PyAttribute> {
+        let values = value::all_of(&datatype.0, values)?;
+        let extent = edit::extent(dims, None)?;
+        self.put(name, AttributeData::from_values(datatype.0.clone(), extent, values))
+    }
+
+    fn delete_attribute(&self, py: Python<'_>, name: Vec<u8>) -> PyResult<()> {
+        py.detach(|| self.0.location().delete_attribute(name)).raise()
+    }
+
+    fn rename_attribute(&self, py: Python<'_>, from: Vec<u8>, to: Vec<u8>) -> PyResult<()> {
+        py.detach(|| self.0.location().rename_attribute(from, to)).raise()
+    }
+
+    /// The bytes of a reference to a region of this dataset, which goes into the file.
+    fn region<'py>(&self, py: Python<'py>, selection: &PySelection) -> PyResult<Bound<'py, PyBytes>> {
+        match &self.0 {
+            Object::Dataset(dataset) => {
+                Ok(PyBytes::new(py, &dataset.region_reference(&selection.0).raise()?))
+            }
+            _ => Err(PyTypeError::new_err("only datasets have regions")),
         }
     }
 

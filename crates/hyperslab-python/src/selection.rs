@@ -5,7 +5,7 @@ use hyperslab::{AxisSlab, Hyperslab, Points, Selection};
 use pyo3::prelude::{PyResult, pyclass, pymethods};
 
 /// Which elements of a dataset; does not know the dataset's shape.
-#[pyclass(frozen, eq, hash, name = "Selection", module = "hyperslab._native")]
+#[pyclass(frozen, eq, hash, from_py_object, name = "Selection", module = "hyperslab._native")]
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct PySelection(pub(crate) Selection);
 

@@ -1,7 +1,7 @@
 //! Making, changing and removing attributes.
 
-use crate::datatype::{CharacterSet, Datatype, Element, Value};
-use crate::error::{Error, Place, Result};
+use crate::datatype::{CharacterSet, Conversion, Datatype, Element, NoHeap, Value};
+use crate::error::{Error, Place, Result, to_usize};
 use crate::format::message::attribute::AttributeMessage;
 use crate::location::Location;
 use crate::object::attributes;
@@ -33,6 +33,31 @@ impl AttributeData {
     #[must_use]
     pub fn from_values(datatype: Datatype, extent: Extent, values: Vec<Value>) -> Self {
         Self { datatype, extent, elements: Stuff::Values(values) }
+    }
+
+    /// Elements of a datatype, all zero: numbers of that value, and nothing of variable length.
+    ///
+    /// # Errors
+    /// `Limit` when there are more than memory holds.
+    pub fn zeroes(datatype: Datatype, extent: Extent) -> Result<Self> {
+        let count = if extent == Extent::Null { 0 } else { extent.count()? };
+        let length = count.checked_mul(datatype.size() as u64).map(to_usize);
+        let length = length.ok_or_else(|| Error::limit("more than 2^64 bytes"))??;
+        Ok(Self::from_bytes(datatype, extent, vec![0; length]))
+    }
+
+    /// Elements of a datatype, from the bytes of elements of the datatype `memory` in row-major order.
+    ///
+    /// # Errors
+    /// `Unsupported` when there is no conversion; `Usage` when there are not as many elements as `extent` says.
+    pub fn converted(datatype: Datatype, extent: Extent, memory: &Datatype, bytes: &[u8]) -> Result<Self> {
+        let conversion = Conversion::plan(memory, &datatype)?;
+        let mut data = Self::zeroes(datatype, extent)?;
+        if let Stuff::Bytes(out) = &mut data.elements {
+            let count = out.len().checked_div(data.datatype.size()).unwrap_or(0);
+            conversion.run(bytes, out, count, &NoHeap)?;
+        }
+        Ok(data)
     }
 
     fn strings(extent: Extent, strings: Vec<&str>) -> Self {

@@ -1,7 +1,7 @@
 //! [`DatasetBuilder`]: a dataset being described, before it is made.
 
 use crate::dataset::{Dataset, Elements};
-use crate::datatype::{Datatype, Element};
+use crate::datatype::{Datatype, Element, Value};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::file_state::FileState;
 use crate::filter::{Filter, FilterPipeline};
@@ -232,6 +232,17 @@ impl DatasetBuilder {
         self
     }
 
+    /// What elements read as before they are written, as a value; one of variable length goes into the file.
+    ///
+    /// # Errors
+    /// `Usage` when it is no value of the dataset's datatype, or the file is open to read only.
+    pub fn fill_with(mut self, value: &Value) -> Result<Self> {
+        let file = Arc::clone(&self.group.file);
+        let _writing = file.writing()?;
+        self.fill = Fill::Value(Value::encode(&self.datatype, value, &file.objects)?);
+        Ok(self)
+    }
+
     /// Says that unwritten elements have no value of their own.
     pub fn without_fill(mut self) -> Self {
         self.fill = Fill::Undefined;
@@ -309,6 +320,10 @@ impl DatasetBuilder {
         let dataset = self.create(path)?;
         dataset.write(data)?;
         Ok(dataset)
+    }
+
+    pub(crate) fn group(&self) -> &Group {
+        &self.group
     }
 
     /// Encodes the header of the dataset.

@@ -39,6 +39,7 @@ mod space;
 mod status;
 mod storage;
 mod stored;
+mod unnamed;
 mod vds;
 mod write_through;
 

@@ -31,6 +31,8 @@ class H5PYConfig:
         self.vds_min_hdf5_version = (1, 9, 233)
         self.mpi = self.ros3 = self.direct_vfd = False
         self.bytestring_io = ByteStringContext()
+        #: Whether complex numbers are stored as the complex class of HDF5 2.0, not as a compound of two.
+        self.use_native_complex = False
 
     @property
     def complex_names(self):

@@ -126,10 +126,13 @@ class DatasetID(NodeID):
 
     def get_offset(self):
         """Where contiguous elements begin in the file; ``None`` when they are not in one place of it."""
-        return self._need() and self._dataset.offset
+        self._need()
+        return self._dataset.offset
 
     def get_storage_size(self):
-        return self._need() and self._dataset.storage_size
+        self._need()
+        self._opened.shared.flush()
+        return self._dataset.storage_size
 
     def get_space_status(self):
         stored = self.get_storage_size()
@@ -213,14 +216,15 @@ class DatasetID(NodeID):
         self._opened.shared.flush()
 
     def refresh(self):
-        self._opened.native.refresh()
-        self._refresh()
+        self._need()
+        self._dataset.refresh()
 
     # Chunks
 
     def _chunks(self):
         if self._need() and self._dataset.chunks is None:
             raise ValueError("the dataset is not stored in chunks")
+        self._opened.shared.flush()
         return [StoreInfo(tuple(at), mask, byte, size) for at, mask, byte, size in self._dataset.stored_chunks()]
 
     def get_num_chunks(self, space=None):
@@ -249,8 +253,10 @@ class DatasetID(NodeID):
 
     def read_direct_chunk(self, offsets, dxpl=None, out=None):
         """The filter mask and the stored bytes of the chunk that begins at ``offsets``."""
-        self._chunk_start(offsets)
-        mask, data = self._dataset.read_chunk([int(n) for n in offsets])
+        found = self._dataset.read_chunk(self._chunk_coords(offsets))
+        if found is None:
+            raise OSError(f"the chunk at {tuple(offsets)} is not stored")
+        mask, data = found
         if out is None:
             return mask, data
         view = memoryview(out).cast("B")
@@ -262,14 +268,15 @@ class DatasetID(NodeID):
     def write_direct_chunk(self, offsets, data, filter_mask=0, dxpl=None):
         """Stores bytes as the chunk that begins at ``offsets``."""
         self._need_writable("write a chunk")
-        self._chunk_start(offsets)
-        self._dataset.write_chunk([int(n) for n in offsets], bytes(memoryview(data).cast("B")), filter_mask)
+        self._dataset.write_chunk(self._chunk_coords(offsets), bytes(memoryview(data).cast("B")), filter_mask)
 
-    def _chunk_start(self, offsets):
+    def _chunk_coords(self, offsets):
+        """The coordinates, counted in chunks, of the chunk that begins at ``offsets``."""
         if len(offsets) != self.rank:
             raise TypeError(f"the offset of a chunk has {self.rank} numbers, not {len(offsets)}")
         if self._dataset.chunks is None:
             raise TypeError("the dataset is not stored in chunks")
+        return [int(at) // side for at, side in zip(offsets, self._dataset.chunks)]
 
 
 def _extent_of(selection):
@@ -306,6 +313,8 @@ def create(loc, name, tid, space, dcpl=None, lcpl=None, dapl=None, gcpl=None):
         if has_link(native, last):
             raise ValueError(f"Unable to synchronously create dataset (name already exists): {encoded(name)!r}")
         path = joined(start._path, encoded(name))
+    if tid._node is not None:
+        options["named"] = tid._node._need()
     made = native.create_dataset(last, tid._native, space._dims, space._max, options)
     return DatasetID(start._opened, made, path, dapl)
 

@@ -89,7 +89,7 @@ class LinkProxy:
         _, into, new = parent_of(dst_loc, dst_name, lcpl)
         if has_link(into, new):
             raise ValueError(f"Unable to move to {encoded(dst_name)!r} (name already exists)")
-        native.move_link(last, into, new)
+        native.rename(last, into.path.rstrip(b"/") + b"/" + new)
 
     def iterate(self, func, *, idx_type=0, order=0, obj_name=b".", lapl=None, info=False, start=0):
         """Calls ``func`` with each name until it gives something; what it gave, and where to go on."""
@@ -109,9 +109,6 @@ class LinkProxy:
 
         group = find(self._group, obj_name)._need()
         return _visit(group, b"", func, info, bool(idx_type), {group.address})
-
-    def _order(self, tracked):
-        return tracked
 
 
 def _visit(group, prefix, func, info, by_order, seen):

@@ -3,6 +3,9 @@
 use super::{Class, Compound, Datatype, Float, Member};
 use crate::error::{Error, Result};
 
+/// The version of the datatype message that has the class.
+const VERSION: u8 = 5;
+
 /// A complex number of HDF5 2.0: real part, then imaginary part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Complex {
@@ -34,5 +37,15 @@ impl Datatype {
         let members =
             vec![Member::new(b"r".to_vec(), 0, part.clone()), Member::new(b"i".to_vec(), size, part)];
         Self::new(size * 2, version, Class::Compound(Compound::trusted(members)))
+    }
+
+    /// A complex number of the class that HDF5 2.0 has for them, which older versions do not read.
+    ///
+    /// # Errors
+    /// `Usage` when `part` is no floating-point number.
+    pub fn complex_class(part: Self) -> Result<Self> {
+        let size = part.size().saturating_mul(2);
+        let complex = Complex::new(part).map_err(|error| Error::usage(error.to_string()))?;
+        Ok(Self::new(size, VERSION, Class::Complex(complex)))
     }
 }

@@ -27,7 +27,6 @@ pub(crate) use convert::Conversion;
 pub(crate) use vlen::Heap;
 #[allow(unused_imports, reason = "the heap of the file will be one")]
 pub(crate) use vlen::HeapWriter;
-#[cfg(any(test, feature = "fuzzing"))]
 pub(crate) use vlen::NoHeap;
 
 pub use compound::{Compound, CompoundBuilder, Member};

@@ -24,11 +24,9 @@ pub(crate) trait HeapWriter: Send + Sync {
 }
 
 /// A heap with nothing in it, for datatypes without variable length.
-#[cfg(any(test, feature = "fuzzing"))]
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NoHeap;
 
-#[cfg(any(test, feature = "fuzzing"))]
 impl Heap for NoHeap {
     fn fetch(&self, _stored: &[u8]) -> Result<Vec<u8>> {
         Err(Error::usage("variable-length elements need the heap of their file"))

@@ -227,8 +227,7 @@ class Group(MutableMappingHDF5, HLObject):
         elif isinstance(obj, np.dtype):
             h5t.py_create(obj, logical=True).commit(self.id, name, lcpl)
         else:
-            made = self.create_dataset(None, data=obj)
-            h5o.link(made.id, self.id, name, lcpl)
+            self.create_dataset(name, data=obj)
 
     def __delitem__(self, name):
         self.id.unlink(self._e(name))
