@@ -6,7 +6,7 @@ use crate::extent;
 use crate::pick::{self, Pick};
 use crate::selection::PySelection;
 use crate::value;
-use hyperslab::{Dataset, Extent, Selection};
+use hyperslab::{Dataset, DatasetAccess, Extent, Selection};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult, Python, pyclass, pymethods};
@@ -209,6 +209,11 @@ impl PyDataset {
     /// Changes the length of each axis.
     fn resize(&self, py: Python<'_>, dims: Vec<u64>) -> PyResult<()> {
         py.detach(|| self.0.resize(dims)).raise()
+    }
+
+    /// Another handle, which looks for source files in a directory first.
+    fn with_prefix(&self, prefix: String) -> Self {
+        Self(self.0.with_access(DatasetAccess::new().vds_prefix(prefix)))
     }
 
     /// Looks at the sources of a virtual dataset again.

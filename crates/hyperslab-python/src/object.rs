@@ -8,7 +8,7 @@ use crate::error::Raise;
 use crate::file::PyFile;
 use crate::selection::PySelection;
 use crate::value;
-use hyperslab::{AttributeData, ErrorKind, Group, Link, LinkKind, Object};
+use hyperslab::{Attribute, AttributeData, ErrorKind, Group, Link, LinkKind, Object};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
@@ -97,8 +97,9 @@ impl PyObject {
     #[pyo3(signature = (by_order = false))]
     fn attributes(&self, py: Python<'_>, by_order: bool) -> PyResult<Vec<PyAttribute>> {
         let mut found = py.detach(|| self.0.attributes()).raise()?;
-        if !by_order {
-            found.sort_by(|a, b| a.name_bytes().cmp(b.name_bytes()));
+        found.sort_by(|a, b| a.name_bytes().cmp(b.name_bytes()));
+        if by_order {
+            found.sort_by_key(Attribute::order);
         }
         Ok(found.into_iter().map(PyAttribute).collect())
     }
@@ -114,9 +115,8 @@ impl PyObject {
     /// Name and target of each link of a group, by name or in the order in which they were made.
     #[pyo3(signature = (by_order = false))]
     fn links<'py>(&self, py: Python<'py>, by_order: bool) -> PyResult<Vec<(Bound<'py, PyBytes>, Py<PyAny>)>> {
-        let _ = by_order;
         let group = self.group()?;
-        let found = py.detach(|| group.links()).raise()?;
+        let found = py.detach(|| if by_order { group.links_as_made() } else { group.links() }).raise()?;
         found.iter().map(|link| Ok((PyBytes::new(py, &link.name), target(py, link)?))).collect()
     }
 
@@ -252,6 +252,16 @@ impl PyObject {
                 Ok(PyBytes::new(py, &dataset.region_reference(&selection.0).raise()?))
             }
             _ => Err(PyTypeError::new_err("only datasets have regions")),
+        }
+    }
+
+    /// The named datatype of a dataset's elements, if it has a name.
+    fn named_datatype(&self) -> PyResult<Option<Self>> {
+        match &self.0 {
+            Object::Dataset(dataset) => {
+                Ok(dataset.named_datatype().raise()?.map(|named| Self(Object::Datatype(named))))
+            }
+            _ => Ok(None),
         }
     }
 

@@ -37,6 +37,12 @@ impl Attribute {
         &self.stored.name
     }
 
+    /// The order in which it was made, where the object remembers it.
+    #[must_use]
+    pub fn order(&self) -> Option<u64> {
+        self.stored.order
+    }
+
     /// What one element is, as stored.
     #[must_use]
     pub fn datatype(&self) -> &Datatype {

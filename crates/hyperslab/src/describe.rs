@@ -3,11 +3,14 @@
 use crate::dataset::{Dataset, Elements};
 use crate::error::{Place, Result};
 use crate::file::File;
+use crate::format::bytes::Cursor;
+use crate::format::message::other::Shared;
 use crate::format::object_header::TRACKED as ATTRIBUTES_TRACKED;
 use crate::format::object_header::kind;
-use crate::group::Object;
+use crate::group::{Group, Link, NamedDatatype, Object};
 use crate::index::StoredChunk as Chunk;
 use crate::location::Location;
+use crate::object::links;
 use crate::stored::Stored;
 use std::sync::Arc;
 
@@ -173,6 +176,44 @@ impl Location {
             attributes_ordered: header.prefix.version > 1 && header.prefix.flags & ATTRIBUTES_TRACKED != 0,
             timed: changed.is_some(),
         })
+    }
+}
+
+impl Group {
+    /// The links in the order in which they were made; those of which that is not known come first, by name.
+    ///
+    /// # Errors
+    /// `Malformed` when the group's structures are broken.
+    pub fn links_as_made(&self) -> Result<Vec<Link>> {
+        let _reading = self.file.reading()?;
+        let found = self.header().and_then(|header| links::list(&self.file.objects, &header));
+        let mut found = found.at(|| self.place())?;
+        found.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.name.cmp(&b.name)));
+        Ok(found.into_iter().map(|link| Link { name: link.name, kind: link.target.into() }).collect())
+    }
+}
+
+impl Dataset {
+    /// The named datatype that the elements are of, when it has a name of its own.
+    ///
+    /// # Errors
+    /// `Malformed` when it cannot be read.
+    pub fn named_datatype(&self) -> Result<Option<NamedDatatype>> {
+        let named = || {
+            let header = self.header()?;
+            let Some(message) = header.first(kind::DATATYPE).filter(|message| message.is_shared()) else {
+                return Ok(None);
+            };
+            let widths = self.file.metadata().widths();
+            let Shared::Committed(address) = Shared::read(&mut Cursor::new(&message.body, widths))? else {
+                return Ok(None);
+            };
+            match Object::open(&self.file, address, b"")? {
+                Object::Datatype(named) => Ok(Some(named)),
+                _ => Ok(None),
+            }
+        };
+        named().at(|| self.place())
     }
 }
 

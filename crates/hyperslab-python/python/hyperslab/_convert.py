@@ -67,17 +67,17 @@ def _records(values, dt, of, wrap):
 def _objects(values, dt, of, wrap):
     if of[0] == "reference":
         region = of[2] == "region"
-        return _object_array(wrap(value, region) for value in values)
+        return _object_array((wrap(value, region) for value in values), dt)
     vlen = _hints.check_vlen_dtype(dt)
     if vlen in (str, bytes) or vlen is None:
-        return _object_array(values)
+        return _object_array(values, dt)
     base = np.dtype(vlen)
-    return _object_array(array_of(value, base, of[1], wrap) for value in values)
+    return _object_array((array_of(value, base, of[1], wrap) for value in values), dt)
 
 
-def _object_array(values):
+def _object_array(values, dt):
     values = list(values)
-    return np.fromiter(values, dtype=object, count=len(values))
+    return np.fromiter(values, dtype=dt, count=len(values))
 
 
 def values_of(array, of, unwrap):
@@ -111,7 +111,7 @@ def values_of(array, of, unwrap):
 def encoded(value, characters):
     """The bytes of a string to store."""
     if isinstance(value, str):
-        data = value.encode("utf-8", "surrogateescape")
+        data = value.encode("utf-8" if characters else "ascii", "surrogateescape")
     elif isinstance(value, bytes):
         data = value
     elif value is None or (isinstance(value, (int, float, np.generic)) and not value):

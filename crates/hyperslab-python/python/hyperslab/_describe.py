@@ -110,7 +110,8 @@ def _compound_dtype(of):
         offsets.append(offset)
         formats.append(dtype(member))
     complex_names = get_config()
-    if names == [complex_names._r_name, complex_names._i_name] and formats[0] == formats[1] and formats[0].kind == "f":
+    complex_pair = names == [complex_names._r_name, complex_names._i_name] and formats[0] == formats[1]
+    if complex_pair and formats[0].kind == "f" and formats[0].itemsize > 2:
         return np.dtype(f"{formats[0].byteorder}c{formats[0].itemsize * 2}".replace("=", "<"))
     names = [name.decode("utf-8", "surrogateescape") for name in names]
     return np.dtype({"names": names, "formats": formats, "offsets": offsets, "itemsize": size(of)})

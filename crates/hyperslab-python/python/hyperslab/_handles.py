@@ -19,6 +19,15 @@ class SharedFile:
         #: Called with the file's bytes when it is flushed or closed, for files that are in memory.
         self.on_flush = None
         self.swmr = False
+        self._descriptor = None
+
+    def descriptor(self):
+        """A descriptor of the file, for programs that ask for one; a number of its own for a file in memory."""
+        if self.key is None:
+            return id(self.native)
+        if self._descriptor is None:
+            self._descriptor = os.open(self.path, os.O_RDWR if self.writable else os.O_RDONLY)
+        return self._descriptor
 
     def flush(self):
         if self.writable:
@@ -33,11 +42,14 @@ class SharedFile:
                 return
             if self.key is not None and _shared.get(self.key) is self:
                 del _shared[self.key]
-        if self.writable:
-            try:
-                self.flush()
-            finally:
+        try:
+            self.flush()
+        finally:
+            if self._descriptor is not None:
+                os.close(self._descriptor)
+            if self.writable:
                 self.native.close()
+            self.on_flush = None
 
 
 class OpenFile:

@@ -104,7 +104,10 @@ def find(loc, name):
         native = start._opened.native.root()
         found = native if path.strip(b"/") == b"" else native.object(path)
     else:
-        found = start._object.object(path)
+        try:
+            found = start._object.object(path)
+        except FileNotFoundError as error:
+            raise KeyError(f"Unable to synchronously open object ({error})") from error
     return wrapped(start._opened, found, joined(start._path, path))
 
 

@@ -54,6 +54,7 @@ class Selector:
         from ._hl import selections
 
         space, lengths, dropped, listed = picked(self.spaceobj, args)
+        self.spaceobj._selection = space._selection
         kept = tuple(n for n, drop in zip(lengths, dropped) if not drop)
         kind = selections.FancySelection if listed else selections.SimpleSelection
         return kind(self.shape, space, tuple(lengths), kept)

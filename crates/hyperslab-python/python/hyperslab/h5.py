@@ -30,9 +30,9 @@ class H5PYConfig:
         self.swmr_min_hdf5_version = (1, 9, 178)
         self.vds_min_hdf5_version = (1, 9, 233)
         self.mpi = self.ros3 = self.direct_vfd = False
+        #: The complex class of HDF5 2.0 is read and written.
+        self.has_native_complex = True
         self.bytestring_io = ByteStringContext()
-        #: Whether complex numbers are stored as the complex class of HDF5 2.0, not as a compound of two.
-        self.use_native_complex = False
 
     @property
     def complex_names(self):

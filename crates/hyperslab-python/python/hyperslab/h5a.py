@@ -94,7 +94,7 @@ def _store(parent, name, datatype, space, array):
     of = datatype._of
     flat = np.ascontiguousarray(array).reshape(-1)
     if _convert.is_plain(array.dtype) and not _has_heap(of):
-        memory = _convert.native_type(array.dtype)
+        memory = _convert.native_type(np.dtype((array.dtype, tuple(of[2]))) if of[0] == "array" else array.dtype)
         return native.set_attribute(name, datatype._native, dims, memory, flat.view(np.uint8) if flat.size else np.zeros(0, np.uint8))
     if of[0] == "array":
         flat = flat.reshape(-1, *of[2]) if array.dtype.kind != "O" else flat

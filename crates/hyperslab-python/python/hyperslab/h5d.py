@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from . import _convert, _describe, h5p, h5r, h5s, h5t
+from . import _convert, _describe, h5p, h5r, h5s, h5t, h5z
 from ._nodes import NodeID, encoded, find, has_link, joined, node, parent_of
 from ._objects import ObjectID, phil, with_phil  # noqa: F401
 
@@ -34,7 +34,7 @@ class DatasetID(NodeID):
 
     def __init__(self, opened, native, path, dapl=None):
         super().__init__(opened, native, path)
-        self._dataset = native.dataset()
+        self._dataset = _accessed(native.dataset(), dapl)
         self._dapl = dapl
         self._type = None
         self._dtype = None
@@ -43,7 +43,7 @@ class DatasetID(NodeID):
 
     def _refresh(self):
         """Takes the dataset as it is now."""
-        self._dataset = self._need().again().dataset()
+        self._dataset = _accessed(self._need().again().dataset(), self._dapl)
 
     # What it is
 
@@ -58,8 +58,14 @@ class DatasetID(NodeID):
     @property
     def shape(self):
         self._need()
+        self._follow()
         extent = self._dataset.extent
         return None if extent is None else tuple(extent[0])
+
+    def _follow(self):
+        """Looks for the sources that decide the size of a virtual dataset."""
+        if self._dataset.layout == "virtual":
+            self._dataset.refresh()
 
     @property
     def maxshape(self):
@@ -73,7 +79,9 @@ class DatasetID(NodeID):
     def get_type(self):
         self._need()
         if self._type is None:
-            self._type = h5t.of_native(self._dataset.datatype)
+            named = self._object.named_datatype()
+            place = None if named is None else NodeID(self._opened, named, None)
+            self._type = h5t.of_native(self._dataset.datatype, place)
         return self._type
 
     def get_space(self):
@@ -98,7 +106,9 @@ class DatasetID(NodeID):
         values["layout"] = _LAYOUTS[dataset.layout]
         if dataset.chunks is not None:
             values["chunk"] = tuple(dataset.chunks)
-        values["filters"] = [(code, flags, tuple(given), name or b"") for code, flags, given, name in dataset.filters]
+        values["filters"] = [
+            (code, flags, tuple(given), name or h5z.names.get(code, b"")) for code, flags, given, name in dataset.filters
+        ]
         values["alloc_time"], values["fill_time"] = dataset.fill_times
         if dataset.fill_value is not None:
             values["fill"] = self._fill_array()
@@ -162,6 +172,7 @@ class DatasetID(NodeID):
                 return None
         if not self._opened.open or self._closed or self._opened.checks_sources:
             return None
+        self._follow()
         return self._dataset.pick(args, self._memory, self._dtype)
 
     def _selected(self, space):
@@ -193,7 +204,7 @@ class DatasetID(NodeID):
         """Writes the elements of an array to the selected ones, in order."""
         of, native = self.get_type()._of, self._dataset
         if _convert.is_plain(array.dtype) and not native.datatype.has_variable_length and not native.datatype.has_reference:
-            memory = _convert.native_type(array.dtype)
+            memory = _convert.native_type(np.dtype((array.dtype, tuple(of[2]))) if of[0] == "array" else array.dtype)
             flat = np.ascontiguousarray(array).reshape(-1)
             native.write(selection, memory, flat.view(np.uint8) if flat.size else np.zeros(0, np.uint8))
             return
@@ -259,7 +270,12 @@ class DatasetID(NodeID):
         mask, data = found
         if out is None:
             return mask, data
-        view = memoryview(out).cast("B")
+        view = memoryview(out)
+        if view.readonly:
+            raise BufferError("the buffer for a chunk must be writable")
+        if not view.c_contiguous:
+            raise ValueError("the buffer for a chunk must be contiguous")
+        view = view.cast("B")
         if view.nbytes < len(data):
             raise ValueError(f"the buffer has {view.nbytes} bytes, the chunk {len(data)}")
         view[: len(data)] = data
@@ -296,7 +312,14 @@ def open(loc, name, dapl=None):
     if not isinstance(found, DatasetID):
         raise KeyError(f"{encoded(name)!r} is not a dataset")
     found._dapl = dapl
+    found._dataset = _accessed(found._dataset, dapl)
     return found
+
+
+def _accessed(dataset, dapl):
+    """The engine's dataset with the access properties that have an effect."""
+    prefix = b"" if dapl is None else dapl.get_virtual_prefix()
+    return dataset.with_prefix(prefix.decode("utf-8", "surrogateescape")) if prefix else dataset
 
 
 def create(loc, name, tid, space, dcpl=None, lcpl=None, dapl=None, gcpl=None):

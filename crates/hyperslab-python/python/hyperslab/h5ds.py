@@ -27,8 +27,6 @@ def _text(dset, name):
 
 def set_scale(dset, dimname=b""):
     """Makes a dataset a dimension scale."""
-    if is_scale(dset):
-        raise RuntimeError("the dataset is a dimension scale already")
     if h5a.exists(dset, _LIST):
         raise RuntimeError("a dataset with scales of its own cannot be one")
     _text_attribute(dset, _CLASS, _SCALE)
@@ -138,6 +136,8 @@ def get_num_scales(dset, dim):
 
 def iterate(loc, dim, func, startidx=0):
     """Calls ``func`` with each scale of an axis until it gives something."""
+    if not h5a.exists(loc, _LIST):
+        raise RuntimeError("the dataset has no dimension scales")
     for reference in _lists(loc)[_axis(loc, dim)][startidx:]:
         result = func(h5r.dereference(reference, loc))
         if result is not None:

@@ -94,7 +94,7 @@ class FileID(GroupID):
 
     def get_vfd_handle(self, fapl=None):
         self._need()
-        return self._opened.native.descriptor()
+        return self._opened.shared.descriptor()
 
     def get_file_image(self):
         self._need()

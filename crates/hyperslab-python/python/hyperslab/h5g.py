@@ -77,7 +77,9 @@ class GroupID(NodeID):
         return group.links.create_hard(new_name, self, current_name)
 
     def unlink(self, name):
-        self._need_writable("unlink")
+        self._need()
+        if not self._opened.shared.writable:
+            raise KeyError("Couldn't delete link (no write intent on file)")
         _, native, last = parent_of(self, name)
         native.unlink(last)
 
@@ -156,12 +158,15 @@ def iterate(loc, func, startidx=0, *, obj_name=b"."):
 
 
 def _path_valid(loc, path, lapl=None):
-    """Whether a path leads to an object."""
+    """Whether a path leads to an object, or at least to a link at its end."""
+    path = encoded(path)
+    if path == b"":
+        return False
     try:
-        find(loc, path)
+        _, native, last = parent_of(loc, path)
     except (KeyError, OSError, ValueError):
         return False
-    return True
+    return last == b"." or has_link(native, last)
 
 
 class GroupIter:

@@ -11,11 +11,11 @@ _TYPES = {"hard": TYPE_HARD, "soft": TYPE_SOFT, "external": TYPE_EXTERNAL}
 class LinkInfo:
     """What a link is."""
 
-    def __init__(self, target, order=None):
+    def __init__(self, target, order=None, name=b""):
         self.type = _TYPES[target[0]] if target[0] != "user" else target[1]
         self.corder_valid = order is not None
         self.corder = order or 0
-        self.cset = 0
+        self.cset = 0 if name.isascii() else 1
         #: The address of a hard link's object, the bytes of any other's value.
         self.u = target[1] if target[0] == "hard" else sum(len(part) + 1 for part in target[1:] if isinstance(part, bytes))
 
@@ -70,7 +70,7 @@ class LinkProxy:
         raise ValueError(f"the link {encoded(name)!r} has no value")
 
     def get_info(self, name, index=-1, *, lapl=None):
-        return LinkInfo(self._target(name))
+        return LinkInfo(self._target(name), name=encoded(name))
 
     def exists(self, name, lapl=None):
         start, path = located(self._group, name)

@@ -72,7 +72,9 @@ def copy(src_loc, src_name, dst_loc, dst_name, copypl=None, lcpl=None):
     if has_link(native, last):
         raise ValueError(f"Unable to copy to {encoded(dst_name)!r} (name already exists)")
     flags = 0 if copypl is None else copypl.get_copy_object()
-    source._need().copy_to(native, last, flags)
+    from ._copy import Copier
+
+    Copier(start._opened, flags).copy(source, native, last)
     return wrapped(start._opened, native.object(last), joined(start._path, encoded(dst_name)))
 
 

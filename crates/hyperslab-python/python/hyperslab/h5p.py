@@ -219,7 +219,7 @@ class PropFAID(PropInstanceID):
         self._values["cache"] = (mdc, rdcc, rdcc_nbytes, rdcc_w0)
 
     def get_cache(self):
-        return self._values.get("cache", (0, 521, 1 << 20, 0.75))
+        return self._values.get("cache", (0, 8191, 8 << 20, 0.75))
 
     def set_page_buffer_size(self, buf_size, min_meta_per=0, min_raw_per=0):
         self._values["page_buffer_size"] = (buf_size, min_meta_per, min_raw_per)
@@ -338,6 +338,8 @@ class PropDCID(PropOCID):
         return self._values.setdefault("filters", [])
 
     def set_filter(self, filter_code, flags=0, values=None):
+        if not 0 <= filter_code <= h5z.FILTER_MAX:
+            raise ValueError(f"Invalid filter number {filter_code}")
         values = () if values is None else tuple(int(n) for n in values)
         self._filters.append((filter_code, flags, values, b""))
 
@@ -394,6 +396,9 @@ class PropDCID(PropOCID):
 
     def set_virtual(self, vspace, src_file_name, src_dset_name, src_space):
         mapping = (vspace.copy(), encoded(src_file_name), encoded(src_dset_name), src_space.copy())
+        counts = vspace.get_select_npoints(), src_space.get_select_npoints()
+        if counts[0] != counts[1] and _UNLIMITED not in counts:
+            raise ValueError(f"the selections of a mapping have a different number of elements: {counts[0]} and {counts[1]}")
         self._values["layout"] = _VIRTUAL
         self._values.setdefault("virtual", []).append(mapping)
 

@@ -69,7 +69,7 @@ def unwrapper(opened):
         if not isinstance(value, Reference):
             raise TypeError(f"a reference is expected, not a {type(value).__name__}")
         if value._region != region:
-            raise TypeError("a reference to an object and one to a region are not the same")
+            raise TypeError("cannot convert between references to objects and to regions")
         return value._bytes[:size].ljust(size, b"\0")
 
     return unwrap

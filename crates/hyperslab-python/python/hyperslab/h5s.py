@@ -153,8 +153,8 @@ class SpaceID(ObjectID):
         return self._dims is None or self._selection.fits(self._dims)
 
     def select_shape_same(self, space):
-        mine, other = (one._selection.shape(one._dims) for one in (self, space))
-        return [n for n in mine if n != 1] == [n for n in other if n != 1]
+        mine, other = (list(one._selection.shape(one._dims)) for one in (self, space))
+        return mine == other
 
     def get_select_type(self):
         return _KINDS[self._selection.kind]

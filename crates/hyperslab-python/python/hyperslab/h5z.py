@@ -19,7 +19,7 @@ _built_in = {
     FILTER_DEFLATE: _BOTH,
     FILTER_SHUFFLE: _BOTH,
     FILTER_FLETCHER32: _BOTH,
-    FILTER_SZIP: _DECODE,
+    FILTER_SZIP: _BOTH,
     FILTER_NBIT: _BOTH,
     FILTER_SCALEOFFSET: _BOTH,
     FILTER_LZF: _BOTH,
@@ -28,6 +28,18 @@ _built_in = {
     32004: _BOTH,  # lz4
     32008: _BOTH,  # bitshuffle
     32015: _BOTH,  # zstd
+}
+
+
+#: Names of filters that files do not always name.
+names = {
+    FILTER_DEFLATE: b"deflate",
+    FILTER_SHUFFLE: b"shuffle",
+    FILTER_FLETCHER32: b"fletcher32",
+    FILTER_SZIP: b"szip",
+    FILTER_NBIT: b"nbit",
+    FILTER_SCALEOFFSET: b"scaleoffset",
+    FILTER_LZF: b"lzf",
 }
 
 
@@ -49,4 +61,8 @@ def register_filter(cls_pointer_address):
 
 
 def unregister_filter(filter_code):
-    raise NotImplementedError("h5z.unregister_filter: filters are built into the engine")
+    """Makes a filter unavailable to what is created from now on; the engine still reads what it was applied to."""
+    if filter_code not in _built_in:
+        raise RuntimeError(f"there is no filter {filter_code}")
+    del _built_in[filter_code]
+    return True

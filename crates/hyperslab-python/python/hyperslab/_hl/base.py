@@ -75,7 +75,11 @@ def guess_dtype(data):
 def array_for_new_object(data, specified_dtype=None):
     """The array from which a new dataset or attribute is made."""
     wanted = None if specified_dtype is None else np.dtype(specified_dtype)
-    dtype = wanted if wanted is not None and not isinstance(data, np.ndarray) else guess_dtype(data)
+    dtype = guess_dtype(data)
+    # Half precision is reached by numpy's rounding, in one step from whatever was given.
+    half = wanted is not None and wanted.kind == "f" and wanted.itemsize == 2
+    if wanted is not None and (half or not isinstance(data, np.ndarray)):
+        dtype = wanted
     array = np.asarray(data, order="C", dtype=dtype)
     if dtype is not None and dtype.hasobject:
         # numpy keeps the metadata an array had; here the one that was asked for counts.

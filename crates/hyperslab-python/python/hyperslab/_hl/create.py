@@ -5,6 +5,7 @@ from warnings import warn
 import numpy as np
 
 from .. import h5d, h5p, h5s, h5t
+from ..h5py_warnings import H5pyDeprecationWarning
 from . import filters
 from .base import Empty, array_for_new_object, product
 from .datatype import Datatype
@@ -83,6 +84,8 @@ def _datatype(dtype, data):
     if isinstance(dtype, h5t.TypeID):
         return dtype, dtype.dtype
     if dtype is None:
+        if data is None:
+            warn("a dataset without data needs a dtype; float32 is assumed", H5pyDeprecationWarning, stacklevel=5)
         dtype = np.dtype("=f4") if data is None else data.dtype
     else:
         dtype = np.dtype(dtype)
@@ -114,6 +117,8 @@ def _fill(fillvalue, dtype):
         made = np.empty((1,), dtype=object)
         made[0] = np.broadcast_to(np.asarray(fillvalue, dtype=base), inner).copy()
         return made
+    if dtype.names is not None and not isinstance(fillvalue, (tuple, np.void, np.ndarray)):
+        raise ValueError(f"{fillvalue!r} is no value of the fields {dtype.names}")
     return np.array([fillvalue], dtype=dtype)
 
 

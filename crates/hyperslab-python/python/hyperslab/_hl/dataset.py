@@ -31,6 +31,9 @@ class Dataset(HLObject):
 
     def astype(self, dtype):
         """A view that reads the elements as another dtype."""
+        dtype = np.dtype(dtype)
+        if dtype.kind == "T" and h5t.check_string_dtype(self.dtype) is None:
+            raise TypeError("only datasets with an HDF5 string datatype can be read as numpy's variable-width strings")
         return AstypeWrapper(self, dtype)
 
     def asstr(self, encoding=None, errors="strict"):
@@ -301,6 +304,8 @@ class Dataset(HLObject):
         """Reads into an array that is there; selections are made with ``numpy.s_``."""
         if self.shape is None:
             raise TypeError("Empty datasets have no numpy representation")
+        if not dest.flags.c_contiguous:
+            raise TypeError("the array to read into must be C-contiguous")
         source = sel.SimpleSelection(self.shape) if source_sel is None else sel.select(self.shape, source_sel, self)
         array = self._read(source.id._selection, source.array_shape, dest.dtype)
         part = dest if dest_sel is None else dest[dest_sel]
@@ -313,7 +318,7 @@ class Dataset(HLObject):
 
     def __array__(self, dtype=None, copy=None):
         if copy is False:
-            raise ValueError("Dataset.__array__ received copy=False but a read always makes an array")
+            raise ValueError("Dataset.__array__ received copy=False but memory allocation cannot be avoided on read")
         if self.shape is None:
             raise TypeError("Empty datasets have no numpy representation")
         dtype = self.dtype if dtype is None else np.dtype(dtype)
@@ -380,6 +385,8 @@ class Dataset(HLObject):
         """Writes from an array; selections are made with ``numpy.s_``."""
         if self.shape is None:
             raise TypeError("Empty datasets cannot be written to")
+        if not source.flags.c_contiguous:
+            raise TypeError("the array to write from must be C-contiguous")
         array = source if source_sel is None else source[source_sel]
         chosen = sel.SimpleSelection(self.shape) if dest_sel is None else sel.select(self.shape, dest_sel, self)
         self._write(chosen, np.asarray(array))

@@ -62,7 +62,8 @@ class DimensionProxy(base.CommonStateObject):
         """Names and datasets of the scales."""
         from .dataset import Dataset
 
-        return [(self._d(h5ds.get_scale_name(scale)), Dataset(scale)) for scale in self._scales()]
+        scales = self._scales() if len(self) else []
+        return [(self._d(h5ds.get_scale_name(scale)), Dataset(scale)) for scale in scales]
 
     def keys(self):
         """Names of the scales."""

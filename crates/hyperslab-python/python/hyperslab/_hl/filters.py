@@ -128,6 +128,8 @@ def _compressor(compression, options, allow_unknown):
             raise TypeError("compression_opts without compression")
         return None
     if isinstance(compression, int) and not isinstance(compression, bool):
+        if not 0 <= compression <= h5z.FILTER_MAX:
+            raise ValueError(f"Invalid filter number {compression}")
         if not allow_unknown and not h5z.filter_avail(compression):
             raise ValueError(f"Unknown compression filter number: {compression}")
         return lambda plist: plist.set_filter(compression, h5z.FLAG_OPTIONAL, options)

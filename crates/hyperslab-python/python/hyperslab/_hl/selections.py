@@ -15,10 +15,11 @@ def select(shape, args, dataset=None):
                 raise TypeError(f"a selection of shape {arg.shape} does not fit {shape}")
             return arg
         if isinstance(arg, np.ndarray) and arg.dtype.kind == "b":
-            if arg.shape != shape:
+            if arg.shape != shape and not (arg.ndim == 1 and len(shape) > 1 and arg.shape == shape[:1]):
                 raise TypeError(f"a mask of shape {arg.shape} does not fit {shape}")
-            return PointSelection.from_mask(arg)
-        if isinstance(arg, h5r.RegionReference):
+            if arg.shape == shape:
+                return PointSelection.from_mask(arg)
+        elif isinstance(arg, h5r.RegionReference):
             if dataset is None:
                 raise TypeError("a region is selected of a dataset")
             space = h5r.get_region(arg, dataset.id)
@@ -149,7 +150,7 @@ def guess_shape(sid):
     if kind == h5s.NULL:
         return None
     if kind == h5s.SCALAR:
-        return ()
+        return () if sid.get_select_npoints() else None
     if kind != h5s.SIMPLE:
         raise TypeError(f"a dataspace of class {kind} has no shape")
     count, chosen = sid.get_select_npoints(), sid.get_select_type()

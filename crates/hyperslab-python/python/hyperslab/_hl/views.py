@@ -36,7 +36,7 @@ class AbstractView:
 
     def __array__(self, dtype=None, copy=True):
         if copy is False:
-            raise ValueError(f"{type(self).__name__}.__array__ received copy=False but a read always makes an array")
+            raise ValueError(f"{type(self).__name__}.__array__ received copy=False but memory allocation cannot be avoided on read")
         return np.asarray(self[()], dtype=self.dtype if dtype is None else dtype)
 
 
@@ -56,7 +56,7 @@ class AstypeWrapper(AbstractView):
 
     def __array__(self, dtype=None, copy=True):
         if copy is False:
-            raise ValueError("AstypeWrapper.__array__ received copy=False but a read always makes an array")
+            raise ValueError("AstypeWrapper.__array__ received copy=False but memory allocation cannot be avoided on read")
         return self._dset.__array__(dtype=self._dtype if dtype is None else dtype)
 
 
@@ -127,7 +127,7 @@ class ChunkIterator:
         """First and last-plus-one coordinate of each axis."""
         if source_sel is None:
             return [(0, length) for length in self._shape]
-        given = (source_sel,) if isinstance(source_sel, slice) else source_sel
+        given = source_sel if isinstance(source_sel, tuple) else (source_sel,)
         if len(given) != len(self._shape):
             raise ValueError("Invalid selection - selection region must have same rank as dataset")
         bounds = []

@@ -31,6 +31,8 @@ def _strings(value, dtype):
     if isinstance(value, np.ndarray) and value.dtype.kind == "S":
         return value
     array = np.asarray(value, dtype=object if _element_type(value) is str else None)
+    if array.dtype.kind == "U" and isinstance(value, np.ndarray):
+        raise TypeError(f"no conversion from {array.dtype} to fixed strings; encode them, or use dtype=object")
     if array.dtype.kind in "OUT":
         encoded = [one.encode("utf-8") if isinstance(one, str) else one for one in array.astype(object).flat]
         array = np.array(encoded, dtype=dtype).reshape(array.shape)
@@ -96,5 +98,7 @@ def spread(array, inner, chosen):
     if inner and outer == () and chosen.array_shape != ():
         raise TypeError("Scalar broadcasting is not supported for array dtypes")
     lengths = chosen.mshape
-    matched = fitted(outer, lengths)
-    return np.broadcast_to(array.reshape(matched + own), tuple(lengths) + own)
+    matched = fitted(outer, chosen.array_shape)
+    if len(matched) == len(lengths):
+        return np.broadcast_to(array.reshape(matched + own), tuple(lengths) + own)
+    return np.broadcast_to(array.reshape(matched + own), tuple(chosen.array_shape) + own)
