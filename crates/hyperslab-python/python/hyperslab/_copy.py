@@ -13,6 +13,8 @@ class Copier:
         self._opened = opened
         self._flags = flags
         self._made = {}
+        #: Attributes are copied last, when every object they may point at is.
+        self._waiting = []
 
     def copy(self, source, group, name, depth=0):
         """Copies the object ``source`` into a group of the engine, under a name."""
@@ -23,7 +25,10 @@ class Copier:
         kind = source._object.kind
         made = {"group": self._group, "dataset": self._dataset, "datatype": self._datatype}[kind](source, group, name, depth)
         if not self._flags & h5o.COPY_WITHOUT_ATTR_FLAG:
-            self._attributes(source, made)
+            self._waiting.append((source, made))
+        if depth == 0:
+            while self._waiting:
+                self._attributes(*self._waiting.pop())
 
     def _group(self, source, group, name, depth):
         plist = source.get_create_plist()
@@ -79,16 +84,17 @@ class Copier:
         return value
 
     def _reference(self, data, of, source):
-        if not any(data) or source._opened.shared is self._opened.shared:
+        expand = self._flags & h5o.COPY_EXPAND_REFERENCE_FLAG and of[2] == "object"
+        if not any(data) or (not expand and source._opened.shared is self._opened.shared):
             return data
-        if not self._flags & h5o.COPY_EXPAND_REFERENCE_FLAG or of[2] != "object":
+        if not expand:
             return bytes(len(data))
         reference = h5r.Reference._of(source._opened, data)
         found = node(h5r.dereference(reference, source))
         if found._key() not in self._made:
             root = self._opened.native.root()
             name = b"~obj_pointed_by_%d" % found._object.address
-            self.copy(found, root, name)
+            self.copy(found, root, name, 1)
         return self._made[found._key()].address.to_bytes(8, "little")
 
     def _datatype(self, source, group, name, depth):

@@ -37,6 +37,8 @@ def _store(name, data):
 def _fileobj(name, flags, fapl, created=None):
     """A file behind an object with ``seek``, ``readinto`` or ``read``, ``write`` and ``truncate``."""
     fileobj = fapl._values["fileobj"]
+    if not hasattr(fileobj, "seek") or not (hasattr(fileobj, "read") or hasattr(fileobj, "readinto")):
+        raise TypeError(f"{fileobj!r} is no file object: it needs seek, and read or readinto")
     writable = bool(flags & _WRITE)
     if created is not None:
         native = _native.create_bytes(options=created)

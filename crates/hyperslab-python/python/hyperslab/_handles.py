@@ -19,6 +19,8 @@ class SharedFile:
         #: Called with the file's bytes when it is flushed or closed, for files that are in memory.
         self.on_flush = None
         self.swmr = False
+        #: How the file was asked to be locked when it was first opened, if that was said.
+        self.locking = None
         self._descriptor = None
 
     def descriptor(self):
@@ -75,6 +77,8 @@ class OpenFile:
     def close(self):
         if self.open:
             self.open = False
+            # A Python file object goes when nobody else has it.
+            self.options = {key: value for key, value in self.options.items() if key != "fapl"}
             self.shared.release()
 
     def __del__(self):
@@ -109,15 +113,33 @@ def keep(native, path, writable):
     return shared
 
 
-def beside(native, opened):
-    """The opening of a file that an external link led to from ``opened``."""
-    if native.same(opened.native):
-        return opened
-    path = os.fsencode(native.path)
+def beside(file, native, opened):
+    """The opening of the file that an external link led to from ``opened``, and the object in it.
+
+    The other file can be written when the first one can.
+    """
+    path = os.fsencode(file.path)
     shared = found(path)
-    if shared is None or not shared.native.same(native):
-        shared = SharedFile(native, path, False)
-    return OpenFile(shared, **opened.options)
+    if shared is not None and shared.native.same(file):
+        return OpenFile(shared, **opened.options), native
+    where = native.path
+    if shared is None and opened.shared.writable:
+        del file
+        shared = _writable(path)
+    if shared is None:
+        return OpenFile(SharedFile(native.file, path, False), **opened.options), native
+    root = shared.native.root()
+    return OpenFile(shared, **opened.options), root if where.strip(b"/") == b"" else root.object(where)
+
+
+def _writable(path):
+    """The file at ``path``, opened to write; ``None`` when that is not to be had."""
+    from . import _native
+
+    try:
+        return keep(_native.open(path, writable=True), path, True)
+    except OSError:
+        return None
 
 
 def _in_child():

@@ -69,8 +69,8 @@ def wrapped(opened, native, path):
 
     file = native.file
     if not file.same(opened.native):
-        opened = _handles.beside(file, opened)
         path = native.path
+        opened, native = _handles.beside(file, native, opened)
     if native.kind == "group":
         return h5g.GroupID(opened, native, path)
     if native.kind == "dataset":

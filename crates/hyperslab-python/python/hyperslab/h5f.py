@@ -102,8 +102,7 @@ class FileID(GroupID):
 
     def start_swmr_write(self):
         self._need_writable("start writing for readers")
-        self._opened.native.start_swmr()
-        self._opened.shared.swmr = True
+        raise NotImplementedError("h5f.FileID.start_swmr_write: writing for readers that follow is not built in yet")
 
     # The engine has no metadata cache of libhdf5's kind: these answer as an idle one would.
 
@@ -142,6 +141,11 @@ def _locking(fapl):
     return fapl is None or fapl.get_file_locking()[0]
 
 
+def _asked(fapl):
+    """The locking that was asked for, ``None`` when nothing was said."""
+    return None if fapl is None else fapl._values.get("file_locking")
+
+
 def open(name, flags=ACC_RDWR, fapl=None):
     """Opens a file that is there."""
     writable = bool(flags & ACC_RDWR)
@@ -150,6 +154,8 @@ def open(name, flags=ACC_RDWR, fapl=None):
     if shared is not None:
         if writable and not shared.writable:
             raise OSError(f"unable to open file {os.fsdecode(name)!r} to write: it is open to read already")
+        if None not in (shared.locking, _asked(fapl)) and shared.locking != _asked(fapl):
+            raise OSError(f"unable to open file {os.fsdecode(name)!r}: it is open already, with another locking")
         return FileID(_handles.OpenFile(shared, **options))
     if fapl is not None and fapl.opens() is not None:
         shared = fapl.opens()(name, flags, fapl)
@@ -159,6 +165,7 @@ def open(name, flags=ACC_RDWR, fapl=None):
         )
         shared = _handles.keep(native, name, writable)
         shared.swmr = bool(writable and flags & ACC_SWMR_WRITE)
+        shared.locking = _asked(fapl)
     return FileID(_handles.OpenFile(shared, **options))
 
 
@@ -172,7 +179,9 @@ def create(name, flags=ACC_TRUNC, fcpl=None, fapl=None):
     if _handles.found(name) is not None:
         raise OSError(f"unable to truncate a file which is already open: {os.fsdecode(name)!r}")
     native = _native.create(name, exclusive=bool(flags & ACC_EXCL), locking=_locking(fapl), options=created)
-    return FileID(_handles.OpenFile(_handles.keep(native, name, True), **options))
+    shared = _handles.keep(native, name, True)
+    shared.locking = _asked(fapl)
+    return FileID(_handles.OpenFile(shared, **options))
 
 
 def _creation(fcpl, fapl):

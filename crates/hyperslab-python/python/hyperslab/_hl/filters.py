@@ -132,6 +132,8 @@ def _compressor(compression, options, allow_unknown):
             raise ValueError(f"Invalid filter number {compression}")
         if not allow_unknown and not h5z.filter_avail(compression):
             raise ValueError(f"Unknown compression filter number: {compression}")
+        if compression == h5z.FILTER_DEFLATE and not options:
+            raise IndexError("gzip by its number needs its level in compression_opts")
         return lambda plist: plist.set_filter(compression, h5z.FLAG_OPTIONAL, options)
     if compression not in encode:
         raise ValueError(f'Compression filter "{compression}" is unavailable')

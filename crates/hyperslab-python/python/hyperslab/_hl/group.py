@@ -144,6 +144,10 @@ class Group(MutableMappingHDF5, HLObject):
         found = self[name]
         if not isinstance(found, Dataset):
             raise TypeError(f"Incompatible object ({type(found).__name__}) already exists")
+        if any(kwds.get(key) is not None for key in ("rdcc_nslots", "rdcc_nbytes", "rdcc_w0")):
+            access = found.id.get_access_plist()
+            access.set_chunk_cache(*(kwds.get(key) for key in ("rdcc_nslots", "rdcc_nbytes", "rdcc_w0")))
+            found.id._dapl = access
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         if shape != found.shape:
             if "maxshape" not in kwds:
@@ -187,8 +191,12 @@ class Group(MutableMappingHDF5, HLObject):
     def get(self, name, default=None, getclass=False, getlink=False, elink_mode=None, elink_locking=None, elink_swmr=None):
         """The object of this name, or ``default``.
 
-        With ``getclass`` its class, with ``getlink`` the link, with both the class of the link.
+        With ``getclass`` its class, with ``getlink`` the link, with both the class of the link. ``elink_mode``,
+        ``elink_locking`` and ``elink_swmr`` say how the file of an external link is opened.
         """
+        changed = (elink_mode, elink_locking, elink_swmr) != (None, None, None)
+        if changed and not getclass and not getlink and self.get(name, getclass=True, getlink=True) is ExternalLink:
+            return self._external(name, elink_mode, elink_locking, elink_swmr)
         if not getclass and not getlink:
             try:
                 return self._get(name)
@@ -200,6 +208,23 @@ class Group(MutableMappingHDF5, HLObject):
             kind = h5i.get_type(h5o.open(self.id, self._e(name)))
             return {h5i.GROUP: Group, h5i.DATASET: _dataset_class(), h5i.DATATYPE: Datatype}[kind]
         return self._link(name, getclass)
+
+    def _external(self, name, mode, locking, swmr):
+        """What an external link leads to, in a file that is opened as asked."""
+        from .files import File
+
+        own = self.file
+        if mode not in (None, "r", "r+"):
+            raise RuntimeError(f"Unsupported link access mode: {mode}")
+        if mode == "r+" and own.mode == "r":
+            raise ValueError("an external link from a file that is open to read cannot be opened to write")
+        if own.mode == "r+" and own.swmr_mode and (mode is not None or swmr is not None):
+            raise ValueError("the access of external links cannot be changed while readers follow the file")
+        link = self.get(name, getlink=True)
+        path = posixpath.join(posixpath.dirname(base.os.path.abspath(own.filename)), link.filename)
+        mode = own.mode if mode is None else mode
+        swmr = own.swmr_mode and mode == "r" if swmr is None else swmr
+        return File(path, mode, swmr=swmr, locking=locking)[link.path]
 
     def _link(self, name, getclass):
         name = self._e(name)

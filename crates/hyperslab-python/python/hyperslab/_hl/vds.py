@@ -114,7 +114,9 @@ class VirtualLayout:
     def __setitem__(self, key, source):
         chosen = select(self.shape, key)
         _make_unlimited(chosen.id, key)
-        self._mappings.append((chosen.id, filename_encode(source.path), source.name.encode("utf-8"), source.sel.id))
+        mapping = chosen.id, filename_encode(source.path), source.name.encode("utf-8"), source.sel.id
+        h5p.create(h5p.DATASET_CREATE).set_virtual(*mapping)  # refuses what does not fit
+        self._mappings.append(mapping)
 
     def _plist(self, filename):
         own = None if filename is None else filename_encode(filename)
