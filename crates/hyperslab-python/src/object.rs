@@ -214,7 +214,7 @@ impl PyObject {
         elements: Option<&Bound<'_, PyArray1<u8>>>,
     ) -> PyResult<PyAttribute> {
         let extent = edit::extent(dims, None)?;
-        let elements = elements.map(|elements| elements.to_vec()).transpose()?;
+        let elements = elements.map(PyArrayMethods::to_vec).transpose()?;
         let data = match (memory, elements) {
             (Some(memory), Some(elements)) => {
                 AttributeData::converted(datatype.0.clone(), extent, &memory.0, &elements).raise()?

@@ -1,0 +1,42 @@
+"""Handles elsewhere: pickled, in threads, in child processes."""
+
+import multiprocessing
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+import hyperslab
+
+
+def _sum(dataset):
+    return int(dataset[...].sum())
+
+
+def test_a_dataset_is_pickled_with_the_options_of_its_file(path):
+    with hyperslab.File(path, locking=False, vds_missing="error") as file:
+        copy = pickle.loads(pickle.dumps(file["plain"]))
+        np.testing.assert_array_equal(copy[...], file["plain"][...])
+        with pytest.raises(OSError, match="missing.h5"):
+            copy.file["virtual"][...]
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_process_reads_an_open_dataset(path, method):
+    with hyperslab.File(path) as file:
+        dataset = file["plain"]
+        with multiprocessing.get_context(method).Pool(1) as pool:
+            assert pool.apply(_sum, (dataset,)) == _sum(dataset)
+
+
+def test_many_threads_read_one_dataset(path):
+    with hyperslab.File(path) as file, ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(lambda _: _sum(file["plain"]), range(200))) == {276}
+
+
+def test_dask_names_a_dataset_by_its_file_and_path(path):
+    with hyperslab.File(path) as file:
+        assert file["plain"].__dask_tokenize__() == file["/plain"].__dask_tokenize__()
+        assert file["plain"].__dask_tokenize__() != file["virtual"].__dask_tokenize__()
