@@ -202,8 +202,16 @@ impl FileState {
         Ok(self.writer.as_ref().map(|writer| writer.gate.read_recursive()))
     }
 
-    /// Fails when the file is closed or open to read only; else nobody reads while the guard is held.
+    /// Fails when the file is closed or open to read only, or an earlier write failed; else nobody reads
+    /// while the guard is held.
     pub(crate) fn writing(&self) -> Result<RwLockWriteGuard<'_, ()>> {
+        let guard = self.alone()?;
+        self.metadata().check()?;
+        Ok(guard)
+    }
+
+    /// As [`writing`](Self::writing), also when an earlier write failed.
+    fn alone(&self) -> Result<RwLockWriteGuard<'_, ()>> {
         self.check_open()?;
         let writer = self
             .writer
@@ -331,7 +339,7 @@ impl FileState {
     }
 
     fn close_itself(&self) -> Result<()> {
-        let _writing = if self.is_writable() { Some(self.writing()?) } else { None };
+        let _writing = if self.is_writable() { Some(self.alone()?) } else { None };
         if self.closed.swap(true, Ordering::AcqRel) || !self.is_writable() {
             return Ok(());
         }

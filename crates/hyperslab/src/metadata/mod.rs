@@ -420,6 +420,11 @@ impl Metadata {
         storage.write_at(offset, bytes).map_err(|error| Error::io("writing the superblock", error))
     }
 
+    /// Fails once a write has failed.
+    pub(crate) fn check(&self) -> Result<()> {
+        self.staged.as_ref().map_or(Ok(()), |staged| staged.lock().check())
+    }
+
     /// Whether the file on disk is whole, though perhaps older than what was asked for.
     pub(crate) fn is_whole(&self) -> bool {
         self.staged.as_ref().is_none_or(|staged| staged.lock().is_whole())
