@@ -127,9 +127,18 @@ impl Group {
             let message = "the object is in another file, to which only an external link can lead";
             return Err(Error::usage(message).at(object.place()));
         }
-        self.insert_link(path.as_ref(), LinkTarget::Hard(object.address))?;
+        let path = path.as_ref();
+        let whole = || place(&self.file, &join(&self.location.path, path));
+        let objects = &self.file.objects;
         let _writing = self.file.writing()?;
-        object::delete::link(&self.file.objects, object.address).at(|| object.place())
+        let (parent, name) = create_parents(self, path).at(whole)?;
+        // Counted first: an object with too few links would go while one still leads to it.
+        object::delete::link(objects, object.address).at(|| object.place())?;
+        let linked = parent.add_link(name, LinkTarget::Hard(object.address)).at(whole);
+        linked.inspect_err(|_| {
+            // The first error is the one to tell.
+            let _ = object::delete::unlink(objects, object.address, &mut |_, _| Ok(()), &mut |_| true);
+        })
     }
 
     fn insert_link(&self, path: &[u8], target: LinkTarget) -> Result<()> {
