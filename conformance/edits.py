@@ -229,7 +229,7 @@ class Script:
         order = rng.random() < .2
         self.root = Group(order)
         for session in range(rng.randint(2, 4)):
-            self.by_h5py = self.begun.startswith('h5py') if session == 0 else rng.random() < .2
+            self.by_h5py = self.begun.startswith('h5py') if session == 0 else session > 1 and rng.random() < .3
             self.do = ByH5py(self.path) if self.by_h5py else ByHyperslab(self.script, self.path)
             self.log.append('— %s' % type(self.do).__name__)
             if session == 0:
