@@ -1,6 +1,7 @@
 //! `dump`: everything that is in a file, as JSON that two programs can compare.
 
 use crate::numpy::Numpy;
+use crate::opening;
 use crate::output::{Failure, Outcome, Output, text, warn};
 use crate::packed::packed;
 use crate::slabs::{Slabs, selection};
@@ -37,7 +38,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     let path = &arguments.file;
-    let opened = File::open(path).and_then(|file| Ok((file.root()?, file)));
+    let opened = opening::file(path).and_then(|file| Ok((file.root()?, file)));
     let (root, file) = match opened {
         Ok(opened) => opened,
         Err(error) => {

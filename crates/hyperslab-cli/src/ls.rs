@@ -1,9 +1,10 @@
 //! `ls`: what is in a group, one line each.
 
+use crate::opening;
 use crate::output::{Outcome, Output, text, warn};
 use crate::target::Target;
 use crate::values::{extent, shown};
-use hyperslab::{Attribute, Dataset, File, Group, Link, LinkKind, Object};
+use hyperslab::{Attribute, Dataset, Group, Link, LinkKind, Object};
 use serde_json::{Map, Value, json};
 use std::collections::HashMap;
 
@@ -42,7 +43,7 @@ enum What {
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     let target = Target::parse(&arguments.target);
-    let file = File::open(&target.file)?;
+    let file = opening::file(&target.file)?;
     let object = file.object(&target.path)?;
     let mut listing = Listing { recursive: arguments.recursive, entries: Vec::new(), seen: HashMap::new() };
     match object {

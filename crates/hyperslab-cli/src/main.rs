@@ -7,6 +7,7 @@ mod dump;
 mod literal;
 mod ls;
 mod numpy;
+mod opening;
 mod output;
 mod packed;
 mod picture;
@@ -23,7 +24,11 @@ mod typed;
 mod values;
 mod vds_build;
 mod vds_check;
+mod vds_flatten;
 mod vds_ls;
+mod vds_materialize;
+mod vds_rebase;
+mod vds_who;
 mod virtuals;
 
 use clap::{Parser, Subcommand};
@@ -34,6 +39,10 @@ use std::process::ExitCode;
 #[derive(Debug, Parser)]
 #[command(name = "hyperslab", version, after_help = "FILE/PATH is run.h5/entry/data or run.h5::/entry/data.")]
 struct Cli {
+    /// Which other files a file may name, for its virtual datasets, external links and raw data: those in its
+    /// own `tree`, `anywhere`, `none`, or those in DIR[:DIR].
+    #[arg(long, global = true, default_value = "tree", value_name = "WHERE")]
+    sources: String,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -60,6 +69,10 @@ enum Vds {
     Build(vds_build::Arguments),
     Ls(vds_ls::Arguments),
     Check(vds_check::Arguments),
+    Rebase(vds_rebase::Arguments),
+    Flatten(vds_flatten::Arguments),
+    Materialize(vds_materialize::Arguments),
+    Who(vds_who::Arguments),
 }
 
 #[derive(Debug, Subcommand)]
@@ -71,6 +84,7 @@ enum Attr {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    opening::decide(opening::policy(&cli.sources));
     let mut output = Output::new();
     let done = run(&cli.verb, &mut output);
     match (done, output.finish()) {
@@ -87,6 +101,13 @@ fn run(verb: &Verb, output: &mut Output) -> Outcome {
         Verb::Vds(Vds::Build(arguments)) => vds_build::run(arguments, output),
         Verb::Vds(Vds::Ls(arguments)) => vds_ls::run(arguments, output),
         Verb::Vds(Vds::Check(arguments)) => vds_check::run(arguments, output),
+        Verb::Vds(Vds::Rebase(arguments)) => {
+            vds_rebase::check(arguments)?;
+            vds_rebase::run(arguments, output)
+        }
+        Verb::Vds(Vds::Flatten(arguments)) => vds_flatten::run(arguments, output),
+        Verb::Vds(Vds::Materialize(arguments)) => vds_materialize::run(arguments, output),
+        Verb::Vds(Vds::Who(arguments)) => vds_who::run(arguments, output),
         Verb::Cp(arguments) => cp::run(arguments),
         Verb::Rm(arguments) => rm::run(arguments),
         Verb::Attr(Attr::Ls(arguments)) => attr::ls(arguments, output),

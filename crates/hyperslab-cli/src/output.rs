@@ -41,7 +41,16 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Engine(error) => write!(f, "{error}"),
+            Self::Engine(error) => {
+                write!(f, "{error}")?;
+                let text = error.to_string();
+                let refused = text.contains("refused by the policy for sources");
+                if refused {
+                    f.write_str("; --sources DIR or --sources anywhere allows more")
+                } else {
+                    Ok(())
+                }
+            }
             Self::Io(error) => write!(f, "{error}"),
             Self::Message(text) => f.write_str(text),
             Self::Told => Ok(()),

@@ -1,12 +1,13 @@
 //! `show`: the values of a dataset, in rows, as a picture, or as a line.
 
+use crate::opening;
 use crate::output::{Failure, Outcome, Output};
 use crate::picture::Picture;
 use crate::slice::Slice;
 use crate::target::Target;
 use crate::token::float;
 use crate::values::{extent, shown};
-use hyperslab::{Dataset, Datatype, Extent, File, Value};
+use hyperslab::{Dataset, Datatype, Extent, Value};
 use std::path::PathBuf;
 
 /// Elements that are shown without leaving any out.
@@ -37,7 +38,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     let target = Target::parse(&arguments.target);
-    let dataset = File::open(&target.file)?.dataset(&target.path)?;
+    let dataset = opening::file(&target.file)?.dataset(&target.path)?;
     let slice = match arguments.slice.as_ref().or(target.slice.as_ref()) {
         Some(text) => Slice::parse(text, &dataset.shape())?,
         None => Slice::all(&dataset.shape()),

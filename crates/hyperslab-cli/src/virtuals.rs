@@ -1,5 +1,6 @@
 //! The virtual datasets of a file, and what a selection of one reads like.
 
+use crate::opening;
 use crate::output::{Failure, Outcome, text, warn};
 use crate::target::Target;
 use hyperslab::{AxisSlab, Dataset, File, Group, Hyperslab, LinkKind, Object, Selection};
@@ -11,11 +12,15 @@ const MOST_OBJECTS: usize = 1_000_000;
 /// The virtual dataset that `FILE/PATH` names, or every one of the file.
 pub(crate) fn named(text: &str) -> Outcome<Vec<Dataset>> {
     let target = Target::parse(text);
-    let file = File::open(&target.file)?;
+    named_in(&opening::file(&target.file)?, &target, text)
+}
+
+/// The same in a file that is open.
+pub(crate) fn named_in(file: &File, target: &Target, text: &str) -> Outcome<Vec<Dataset>> {
     match file.object(&target.path)? {
         Object::Dataset(dataset) if dataset.is_virtual() => Ok(vec![dataset]),
         Object::Dataset(_) => Err(Failure::message(format!("{text}: not a virtual dataset"))),
-        _ => all(&file),
+        _ => all(file),
     }
 }
 

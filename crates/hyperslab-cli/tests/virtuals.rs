@@ -154,3 +154,81 @@ fn the_demo_makes_its_files_and_pictures() {
             .contains("3 of 4 sources reachable")
     );
 }
+
+/// `all.h5/all`, a stack of two modules.
+fn stacked(directory: &Path) {
+    modules(directory, 2);
+    let build = ["vds", "build", "all.h5", "--name", "/all", "m0.h5/entry/data", "m1.h5/entry/data"];
+    assert_eq!(hyperslab(directory, &build).status, 0);
+}
+
+#[test]
+fn names_are_rebased_so_that_sources_are_found_after_a_move() {
+    let directory = tempfile::tempdir().unwrap();
+    stacked(directory.path());
+    let files = || {
+        let layout = File::open(directory.path().join("all.h5")).unwrap().dataset("/all").unwrap();
+        let layout = layout.virtual_layout().unwrap().unwrap();
+        layout.mappings().iter().map(|mapping| mapping.file().into_owned()).collect::<Vec<_>>()
+    };
+    let run = hyperslab(directory.path(), &["vds", "rebase", "--absolute", "all.h5"]);
+    assert_eq!((run.status, files().iter().all(|file| file.starts_with('/'))), (0, true), "{}", run.err);
+    let run = hyperslab(directory.path(), &["vds", "rebase", "--relative", "--dry-run", "all.h5/all"]);
+    assert!(run.status == 0 && run.out.contains("2 of 2 mappings would be renamed"), "{}", run.out);
+    let run = hyperslab(directory.path(), &["vds", "rebase", "--relative", "all.h5/all"]);
+    assert_eq!((run.status, files()), (0, vec!["m0.h5".to_owned(), "m1.h5".to_owned()]), "{}", run.err);
+    let run = hyperslab(directory.path(), &["vds", "rebase", "--replace", "m=raw/m", "all.h5"]);
+    assert_eq!((run.status, files()[1].as_str()), (0, "raw/m1.h5"), "{}", run.err);
+    assert_eq!(hyperslab(directory.path(), &["vds", "check", "all.h5"]).status, 1);
+}
+
+#[test]
+fn a_flat_dataset_reads_from_where_the_elements_are() {
+    let directory = tempfile::tempdir().unwrap();
+    stacked(directory.path());
+    let build =
+        ["vds", "build", "outer.h5", "--name", "/all", "--mode", "concat", "all.h5/all", "all.h5/all"];
+    assert_eq!(hyperslab(directory.path(), &build).status, 0);
+    let before = read(&directory.path().join("outer.h5"));
+    let run = hyperslab(directory.path(), &["vds", "flatten", "outer.h5"]);
+    assert!(run.status == 0 && run.out.contains("2 mappings, 4 when flat"), "{}{}", run.out, run.err);
+    std::fs::remove_file(directory.path().join("all.h5")).unwrap();
+    assert_eq!(read(&directory.path().join("outer.h5")), before);
+}
+
+#[test]
+fn a_copy_of_the_elements_needs_no_sources() {
+    let directory = tempfile::tempdir().unwrap();
+    stacked(directory.path());
+    let before = read(&directory.path().join("all.h5"));
+    let run =
+        hyperslab(directory.path(), &["vds", "materialize", "all.h5/all", "copy.h5/all", "--deflate", "1"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+    std::fs::remove_file(directory.path().join("m0.h5")).unwrap();
+    assert_eq!(read(&directory.path().join("copy.h5")), before);
+    let run = hyperslab(directory.path(), &["vds", "materialize", "all.h5/all", "half.h5/all"]);
+    assert!(run.status == 1 && run.err.contains("--incomplete"), "{}", run.err);
+}
+
+#[test]
+fn who_reads_from_a_file_is_known() {
+    let directory = tempfile::tempdir().unwrap();
+    stacked(directory.path());
+    let run = hyperslab(directory.path(), &["vds", "who", "m1.h5", "all.h5"]);
+    assert_eq!((run.status, run.out.as_str()), (0, "all.h5/all: 1 mapping to /entry/data\n"), "{}", run.err);
+    assert_eq!(hyperslab(directory.path(), &["vds", "who", "m1.h5/nothing", "all.h5"]).status, 1);
+}
+
+#[test]
+fn files_outside_of_the_tree_are_refused_with_the_way_out() {
+    let directory = tempfile::tempdir().unwrap();
+    stacked(directory.path());
+    let below = directory.path().join("below");
+    std::fs::create_dir(&below).unwrap();
+    assert_eq!(hyperslab(directory.path(), &["vds", "rebase", "--absolute", "all.h5"]).status, 0);
+    std::fs::rename(directory.path().join("all.h5"), below.join("all.h5")).unwrap();
+    let run = hyperslab(&below, &["show", "all.h5/all"]);
+    assert!(run.status == 1 && run.err.contains("--sources"), "{}", run.err);
+    let run = hyperslab(&below, &["show", "all.h5/all", "--sources", "anywhere"]);
+    assert_eq!(run.status, 0, "{}", run.err);
+}

@@ -32,6 +32,7 @@ mod open_files;
 mod open_options;
 mod read;
 mod reference;
+mod remap;
 mod slice;
 mod source_policy;
 mod sources;

@@ -318,6 +318,11 @@ impl Target<'_> {
 }
 
 impl Step {
+    /// What becomes the fill value.
+    pub(crate) fn fills(&self) -> impl Iterator<Item = &Work> {
+        self.fills.iter()
+    }
+
     /// For each work, whether it is a fill.
     pub(crate) fn kinds(&self) -> impl Iterator<Item = bool> {
         self.fills.iter().map(|_| true).chain(self.reads.iter().map(|_| false))

@@ -2,7 +2,9 @@
 //!
 //! Spec: III.F "Virtual Dataset Global Heap Block"; version 1 is that of HDF5 2.0.
 
-use std::collections::{HashMap, HashSet};
+#[cfg(test)]
+use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Place, Result};
@@ -46,6 +48,9 @@ struct Sharing {
     dataset: Option<u64>,
 }
 
+/// The names of a file and of a dataset in it.
+type Both = (Arc<[u8]>, Arc<[u8]>);
+
 /// A mapping to be stored: file, dataset, source selection, virtual selection.
 pub(crate) type Mapped<'a> = (&'a [u8], &'a [u8], &'a Selection, &'a Selection);
 
@@ -54,6 +59,7 @@ impl VirtualBlock {
     ///
     /// # Errors
     /// `Usage` when a name contains a NUL.
+    #[cfg(test)]
     pub(crate) fn new<'a>(mappings: impl IntoIterator<Item = Mapped<'a>>, oldest: Oldest) -> Result<Self> {
         let mut names = Names::default();
         let mut entries = Vec::new();
@@ -77,6 +83,7 @@ impl VirtualBlock {
     }
 
     /// Writes repeated names once, unless that makes the block larger.
+    #[cfg(test)]
     fn share(&mut self) {
         let (mut files, mut datasets) = (HashMap::new(), HashMap::new());
         let mut saved = 0_usize;
@@ -104,22 +111,60 @@ impl VirtualBlock {
         }
     }
 
-    fn read_entries(version: u8, cursor: &mut Cursor<'_>) -> Result<Vec<VirtualEntry>> {
-        let stored = cursor.length()?;
-        let count = cursor.expect_items(stored, SMALLEST_ENTRY)?;
-        let mut entries: Vec<VirtualEntry> = Vec::with_capacity(count);
+    /// Writes `mappings` as version 0, one by one; as [`new`](Self::new) and then `write`, but in little memory.
+    pub(crate) fn write_all<'a>(
+        mappings: impl ExactSizeIterator<Item = Mapped<'a>>,
+        oldest: Oldest,
+        sink: &mut Sink,
+    ) -> Result<()> {
+        let start = sink.position();
+        sink.u8(0);
+        sink.length(u64::try_from(mappings.len()).unwrap_or(u64::MAX))?;
+        for (file, dataset, source, here) in mappings {
+            for name in [file, dataset] {
+                if name.contains(&0) {
+                    return Err(Error::usage(format!("name \"{}\" contains a NUL", name.escape_ascii())));
+                }
+                write_name(sink, None, name)?;
+            }
+            StoredSelection::new(source, oldest)?.write(sink)?;
+            StoredSelection::new(here, oldest)?.write(sink)?;
+        }
+        sink.checksum(start);
+        Ok(())
+    }
+
+    /// Reads a whole block, and gives its mappings to `each` one by one; gives its version.
+    pub(crate) fn read_each(
+        cursor: &mut Cursor<'_>,
+        mut each: impl FnMut(usize, VirtualEntry) -> Result<()>,
+    ) -> Result<u8> {
+        let (version, mut inside) = checked(cursor)?;
+        let stored = inside.length()?;
+        let count = inside.expect_items(stored, SMALLEST_ENTRY)?;
+        let mut earlier: Vec<Both> = Vec::new();
         let mut names = Names::default();
         for index in 0..count {
-            let entry = Self::read_entry(version, cursor, &entries, &mut names);
-            entries.push(entry.at(|| format!("mapping {index}"))?);
+            let entry = Self::read_entry(version, &mut inside, &earlier, &mut names);
+            let entry = entry.at(|| format!("mapping {index}")).at(|| "virtual dataset block")?;
+            if version > 0 {
+                earlier.push((Arc::clone(&entry.file), Arc::clone(&entry.dataset)));
+            }
+            each(index, entry)?;
         }
-        Ok(entries)
+        if inside.remaining() > 0 {
+            let left = inside.remaining();
+            return Err(Error::malformed(format!(
+                "virtual dataset block: {left} bytes after the last mapping"
+            )));
+        }
+        Ok(version)
     }
 
     fn read_entry(
         version: u8,
         cursor: &mut Cursor<'_>,
-        earlier: &[VirtualEntry],
+        earlier: &[Both],
         names: &mut Names,
     ) -> Result<VirtualEntry> {
         let flags = if version == 0 { 0 } else { cursor.u8()? };
@@ -130,16 +175,16 @@ impl VirtualBlock {
         let file = if sharing.same_file {
             names.intern(b".")
         } else if flags & FILE_SHARED != 0 {
-            let (index, entry) = reference(cursor, earlier)?;
+            let (index, (file, _)) = reference(cursor, earlier)?;
             sharing.file = Some(index);
-            Arc::clone(&entry.file)
+            Arc::clone(file)
         } else {
             names.intern(cursor.until_nul()?)
         };
         let dataset = if flags & DATASET_SHARED != 0 {
-            let (index, entry) = reference(cursor, earlier)?;
+            let (index, (_, dataset)) = reference(cursor, earlier)?;
             sharing.dataset = Some(index);
-            Arc::clone(&entry.dataset)
+            Arc::clone(dataset)
         } else {
             names.intern(cursor.until_nul()?)
         };
@@ -165,7 +210,7 @@ impl VirtualBlock {
     }
 }
 
-fn reference<'a>(cursor: &mut Cursor<'_>, earlier: &'a [VirtualEntry]) -> Result<(u64, &'a VirtualEntry)> {
+fn reference<'a, T>(cursor: &mut Cursor<'_>, earlier: &'a [T]) -> Result<(u64, &'a T)> {
     let index = cursor.length()?;
     let entry = usize::try_from(index).ok().and_then(|index| earlier.get(index));
     entry.map(|entry| (index, entry)).ok_or_else(|| {
@@ -188,28 +233,11 @@ fn write_name(sink: &mut Sink, same_as: Option<u64>, name: &[u8]) -> Result<()> 
 impl Wire for VirtualBlock {
     /// Takes everything the cursor has left: the block ends with its checksum.
     fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
-        let body = cursor.remaining().checked_sub(4).ok_or_else(|| {
-            Error::malformed(format!(
-                "virtual dataset block of {} bytes, at least 4 expected",
-                cursor.remaining()
-            ))
+        let mut entries = Vec::new();
+        let version = Self::read_each(cursor, |_, entry| {
+            entries.push(entry);
+            Ok(())
         })?;
-        let computed = lookup3(cursor.rest().get(..body).unwrap_or_default());
-        let mut inside = cursor.sub(body)?;
-        let stored = cursor.u32()?;
-        if !is_right(stored, computed) {
-            return Err(Error::malformed(format!(
-                "virtual dataset block: checksum is {stored:#010x}, its bytes give {computed:#010x}"
-            )));
-        }
-        let version = inside.version(&[0, 1]).at(|| "virtual dataset block")?;
-        let entries = Self::read_entries(version, &mut inside).at(|| "virtual dataset block")?;
-        if inside.remaining() > 0 {
-            let left = inside.remaining();
-            return Err(Error::malformed(format!(
-                "virtual dataset block: {left} bytes after the last mapping"
-            )));
-        }
         Ok(Self { version, entries })
     }
 
@@ -221,6 +249,24 @@ impl Wire for VirtualBlock {
         sink.checksum(start);
         Ok(())
     }
+}
+
+/// The version of a block whose checksum is right, and its body behind that.
+fn checked<'a>(cursor: &mut Cursor<'a>) -> Result<(u8, Cursor<'a>)> {
+    let body = cursor.remaining().checked_sub(4).ok_or_else(|| {
+        let found = cursor.remaining();
+        Error::malformed(format!("virtual dataset block of {found} bytes, at least 4 expected"))
+    })?;
+    let computed = lookup3(cursor.rest().get(..body).unwrap_or_default());
+    let mut inside = cursor.sub(body)?;
+    let stored = cursor.u32()?;
+    if !is_right(stored, computed) {
+        return Err(Error::malformed(format!(
+            "virtual dataset block: checksum is {stored:#010x}, its bytes give {computed:#010x}"
+        )));
+    }
+    let version = inside.version(&[0, 1]).at(|| "virtual dataset block")?;
+    Ok((version, inside))
 }
 
 /// Every different name once.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::error::{Error, Place, Result};
-use crate::format::bytes::{Cursor, Sink, Widths, Wire};
+use crate::format::bytes::{Cursor, Sink, Widths};
 use crate::format::selection::Oldest;
 use crate::format::virtual_block::VirtualBlock;
 use crate::space::{Extent, Hyperslab, Part, PartAxis, Selection};
@@ -30,7 +30,7 @@ const MAX_BLOCKS: u64 = 1 << 22;
 #[derive(Debug)]
 pub struct VirtualLayout {
     extent: Extent,
-    mappings: Vec<VirtualMapping>,
+    mappings: Arc<Vec<VirtualMapping>>,
     index: OnceLock<Index>,
     /// How many numbered sources a mapping has, once they were counted.
     found: HashMap<usize, u64>,
@@ -83,7 +83,7 @@ impl VirtualLayout {
     /// Of a dataset with this extent, without mappings yet.
     #[must_use]
     pub fn of(extent: Extent) -> Self {
-        Self { extent, mappings: Vec::new(), index: OnceLock::new(), found: HashMap::new() }
+        Self { extent, mappings: Arc::default(), index: OnceLock::new(), found: HashMap::new() }
     }
 
     /// Says that the elements of `selection` are those of `source`, in row-major order of both.
@@ -115,9 +115,27 @@ impl VirtualLayout {
             mapping.check_counts(Some(self.extent.dims()), Some(&source.shape))
         };
         check().at(|| format!("mapping {} ({}:{})", self.mappings.len(), source.file, source.path))?;
-        self.mappings.push(mapping);
+        Arc::make_mut(&mut self.mappings).push(mapping);
         self.index = OnceLock::new();
         Ok(())
+    }
+
+    /// The same mappings with other source files: those that `file` names, as stored.
+    ///
+    /// # Errors
+    /// `Usage` when a name has a `%` followed by neither `b` nor `%`, or a NUL.
+    pub fn with_files(&self, mut file: impl FnMut(usize, &VirtualMapping) -> Option<String>) -> Result<Self> {
+        let mut mappings = Vec::clone(&self.mappings);
+        for (number, mapping) in mappings.iter_mut().enumerate() {
+            let Some(name) = file(number, mapping) else { continue };
+            mapping.file = name.into_bytes().into();
+            if mapping.file.contains(&0) {
+                return Err(Error::usage(format!("mapping {number}: its name contains a NUL")));
+            }
+            mapping.check_names().at(|| format!("mapping {number}"))?;
+        }
+        let (extent, index) = (self.extent.clone(), OnceLock::new());
+        Ok(Self { extent, mappings: Arc::new(mappings), index, found: HashMap::new() })
     }
 
     /// The mappings in list order.
@@ -140,35 +158,26 @@ impl VirtualLayout {
     /// The same mappings at the size their sources give them.
     pub(crate) fn resolved(&self, resolved: Resolved) -> Self {
         let Resolved { extent, found } = resolved;
-        Self { extent, mappings: self.mappings.clone(), index: OnceLock::new(), found }
+        Self { extent, mappings: Arc::clone(&self.mappings), index: OnceLock::new(), found }
     }
 
     /// From the bytes of a global heap object; the extent is the dataset's.
     pub(crate) fn decode(bytes: &[u8], widths: Widths, extent: &Extent) -> Result<Self> {
-        let block = VirtualBlock::read(&mut Cursor::new(bytes, widths))?;
-        let mut mappings = Vec::with_capacity(block.entries.len());
-        for (number, entry) in block.entries.into_iter().enumerate() {
+        let mut mappings = Vec::new();
+        VirtualBlock::read_each(&mut Cursor::new(bytes, widths), |number, entry| {
             let mapping = VirtualMapping {
                 virtual_selection: entry.here.selection,
                 file: entry.file,
                 path: entry.dataset,
                 source_selection: entry.source.selection,
             };
-            let check = || {
-                mapping.check_names()?;
-                let rank = mapping.virtual_selection.rank().unwrap_or_else(|| extent.rank());
-                if rank != extent.rank() {
-                    let axes = extent.rank();
-                    return Err(Error::usage(format!(
-                        "virtual selection has {rank} axes, the dataset has {axes}"
-                    )));
-                }
-                check_inside(&mapping.virtual_selection, extent.dims())?;
-                mapping.check_counts(None, None)
-            };
-            check().map_err(|error| Error::malformed(error.to_string()).at(format!("mapping {number}")))?;
+            check_stored(&mapping, extent)
+                .map_err(|error| Error::malformed(error.to_string()).at(format!("mapping {number}")))?;
             mappings.push(mapping);
-        }
+            Ok(())
+        })?;
+        mappings.shrink_to_fit();
+        let mappings = Arc::new(mappings);
         Ok(Self { extent: extent.clone(), mappings, index: OnceLock::new(), found: HashMap::new() })
     }
 
@@ -180,7 +189,7 @@ impl VirtualLayout {
         let mappings = self.mappings.iter();
         let stored = mappings.map(|m| (&*m.file, &*m.path, &m.source_selection, &m.virtual_selection));
         let mut sink = Sink::new(widths);
-        VirtualBlock::new(stored, Oldest::V110)?.write(&mut sink)?;
+        VirtualBlock::write_all(stored, Oldest::V110, &mut sink)?;
         Ok(Some(sink.into_bytes()))
     }
 
@@ -258,6 +267,18 @@ impl VirtualLayout {
         let before = self.mappings.last().map(of).filter(|before| ***before == *name.as_bytes());
         before.map_or_else(|| name.as_bytes().into(), Arc::clone)
     }
+}
+
+/// Fails unless a mapping that was stored can be one of a dataset with this extent.
+fn check_stored(mapping: &VirtualMapping, extent: &Extent) -> Result<()> {
+    mapping.check_names()?;
+    let rank = mapping.virtual_selection.rank().unwrap_or_else(|| extent.rank());
+    if rank != extent.rank() {
+        let axes = extent.rank();
+        return Err(Error::usage(format!("virtual selection has {rank} axes, the dataset has {axes}")));
+    }
+    check_inside(&mapping.virtual_selection, extent.dims())?;
+    mapping.check_counts(None, None)
 }
 
 /// Fails unless a virtual selection lies in the dataset, except along its unlimited axis.
