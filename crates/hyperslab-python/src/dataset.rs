@@ -6,7 +6,7 @@ use crate::extent;
 use crate::pick::{self, Pick};
 use crate::selection::PySelection;
 use crate::value;
-use hyperslab::{Dataset, DatasetAccess, Extent, Selection};
+use hyperslab::{Dataset, DatasetAccess, Extent, ExtentView, Selection};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult, Python, pyclass, pymethods};
@@ -49,7 +49,7 @@ impl PyDataset {
         {
             let mut held = array.readwrite();
             let out = held.as_slice_mut()?;
-            py.detach(|| self.0.read_bytes_into(selection, &memory.0, out)).raise()?;
+            py.detach(|| self.0.read_bytes_into(selection, &memory.0, out)).raise_moving()?;
         }
         Ok(array)
     }
@@ -153,7 +153,7 @@ impl PyDataset {
 
     /// What is selected, as plain values.
     fn values(&self, py: Python<'_>, selection: &PySelection) -> PyResult<Py<PyAny>> {
-        let values = py.detach(|| self.0.read_values(&selection.0)).raise()?;
+        let values = py.detach(|| self.0.read_values(&selection.0)).raise_moving()?;
         value::list(py, &values)
     }
 
@@ -192,7 +192,7 @@ impl PyDataset {
     ) -> PyResult<()> {
         let held = bytes.readonly();
         let bytes = held.as_slice()?;
-        py.detach(|| self.0.write_bytes(&selection.0, &memory.0, bytes)).raise()
+        py.detach(|| self.0.write_bytes(&selection.0, &memory.0, bytes)).raise_moving()
     }
 
     /// Writes plain values to what is selected.
@@ -203,22 +203,27 @@ impl PyDataset {
         values: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         let values = value::all_of(self.0.datatype(), values)?;
-        py.detach(|| self.0.write_values(&selection.0, &values)).raise()
+        py.detach(|| self.0.write_values(&selection.0, &values)).raise_moving()
     }
 
     /// Changes the length of each axis.
     fn resize(&self, py: Python<'_>, dims: Vec<u64>) -> PyResult<()> {
-        py.detach(|| self.0.resize(dims)).raise()
+        py.detach(|| self.0.resize(dims)).raise_sizing()
     }
 
-    /// Another handle, which looks for source files in a directory first.
-    fn with_prefix(&self, prefix: String) -> Self {
-        Self(self.0.with_access(DatasetAccess::new().vds_prefix(prefix)))
+    /// Another handle, which finds and follows the sources of a virtual dataset in its own way.
+    fn with_access(&self, prefix: Option<String>, first_missing: bool, gap: u64) -> Self {
+        let view = if first_missing { ExtentView::FirstMissing } else { ExtentView::LastAvailable };
+        let access = DatasetAccess::new().view(view).printf_gap(gap);
+        Self(self.0.with_access(match prefix {
+            Some(prefix) => access.vds_prefix(prefix),
+            None => access,
+        }))
     }
 
     /// Looks at the sources of a virtual dataset again.
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.0.refresh()).raise()
+        py.detach(|| self.0.refresh()).raise_sizing()
     }
 
     /// The filter mask and the stored bytes of the chunk at these coordinates, counted in chunks.

@@ -1,7 +1,7 @@
 //! Errors of the engine as the exceptions that h5py raises for them.
 
 use hyperslab::{Error, ErrorKind};
-use pyo3::exceptions::{PyKeyError, PyOSError, PyValueError};
+use pyo3::exceptions::{PyKeyError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::{PyErr, PyResult};
 use std::io;
 
@@ -34,10 +34,30 @@ const WOULD_BLOCK: i32 = 11;
 /// Turns the error of a result into an exception.
 pub(crate) trait Raise<T> {
     fn raise(self) -> PyResult<T>;
+
+    /// For elements: whatever goes wrong is an `OSError`, as in h5py.
+    fn raise_moving(self) -> PyResult<T>;
+
+    /// For the size of a dataset: what is nobody's input or output is a `RuntimeError`, as in h5py.
+    fn raise_sizing(self) -> PyResult<T>;
 }
 
 impl<T> Raise<T> for hyperslab::Result<T> {
     fn raise(self) -> PyResult<T> {
         self.map_err(|error| raised(&error))
+    }
+
+    fn raise_moving(self) -> PyResult<T> {
+        self.map_err(|error| match error.kind() {
+            ErrorKind::Usage | ErrorKind::NotFound => PyOSError::new_err(error.to_string()),
+            _ => raised(&error),
+        })
+    }
+
+    fn raise_sizing(self) -> PyResult<T> {
+        self.map_err(|error| match error.kind() {
+            ErrorKind::Io => raised(&error),
+            _ => PyRuntimeError::new_err(error.to_string()),
+        })
     }
 }

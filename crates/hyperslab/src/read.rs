@@ -83,7 +83,7 @@ pub(crate) fn read(dataset: &Dataset, selection: &Selection, mut target: Target<
     held(dataset, selection, |plan| {
         let Some((plan, place_dims)) = plan else { return target.check(0) };
         target.check(space::product(place_dims.iter().copied())?)?;
-        plan.check_owner(&dataset.file)?;
+        plan.check_owner(&dataset.file, target.memory)?;
         plan.run(&place_dims, &mut target)
     })
 }
@@ -231,14 +231,16 @@ impl Plan {
     }
 
     /// Fails when elements of another file mean something in that file only.
-    pub(crate) fn check_owner(&self, file: &Arc<FileState>) -> Result<()> {
+    ///
+    /// What is of variable length there, but not in `memory`, is fetched on the way.
+    pub(crate) fn check_owner(&self, file: &Arc<FileState>, memory: &Datatype) -> Result<()> {
         for work in self.works().filter(|work| !Arc::ptr_eq(&work.source.file, file)) {
             let datatype = &work.source.state.datatype;
             if datatype.has_reference() {
                 return Err(Error::unsupported("references of another file cannot be followed from here"))
                     .at(|| work.source.place());
             }
-            if datatype.has_variable_length() {
+            if datatype.has_variable_length() && memory.has_variable_length() {
                 return Err(Error::unsupported(
                     "elements of variable length of another file are read as values only",
                 ))
@@ -269,7 +271,7 @@ impl Plan {
             return Err(Error::unsupported(message)).at(|| work.source.place());
         }
         if datatype.has_reference() {
-            self.check_owner(&dataset.file)?;
+            self.check_owner(&dataset.file, datatype)?;
         }
         let count = crate::error::to_usize(space::product(place_dims.iter().copied())?)?;
         let length =

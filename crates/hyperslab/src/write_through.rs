@@ -40,7 +40,7 @@ pub(crate) fn write_values(dataset: &Dataset, selection: &Selection, values: &[V
         }
         let datatype = dataset.datatype();
         if datatype.has_reference() {
-            plan.check_owner(&dataset.file)?;
+            plan.check_owner(&dataset.file, dataset.datatype())?;
         }
         let owners = plan.owners(place_dims, values.len())?;
         let files: Vec<&Arc<FileState>> = plan.works().map(|work| &work.source.file).collect();

@@ -121,7 +121,9 @@ class DatasetID(NodeID):
         return plist
 
     def _mapping(self, here, file, path, there):
-        source = h5s.SpaceID(_extent_of(there), None, there)
+        # The file does not keep the shape of the source: all of it is as much as the virtual selection has.
+        whole = there.kind == "all" and here.unlimited_axis is None
+        source = h5s.SpaceID(here.shape(self.shape) if whole else _extent_of(there), None, there)
         return h5s.SpaceID(self.shape, self.maxshape, here), encoded(file), encoded(path), source
 
     def _fill_array(self):
@@ -194,11 +196,16 @@ class DatasetID(NodeID):
 
     def write(self, mspace, fspace, arr_obj, mtype=None, dxpl=None):
         """Writes what ``mspace`` selects of ``arr_obj`` to what ``fspace`` selects."""
-        self._need_writable("write")
+        self._need_to_write()
         array = np.ascontiguousarray(arr_obj)
         if mspace is not h5s.ALL and mspace._selection.kind != "all":
             array = array.reshape(-1)[h5s.flat_indices(mspace._selection, mspace._dims)]
         self._store(self._selected(fspace), array)
+
+    def _need_to_write(self):
+        self._need()
+        if not self._opened.shared.writable:
+            raise OSError("Can't write data: the file is open to read only (no write intent on file)")
 
     def _store(self, selection, array):
         """Writes the elements of an array to the selected ones, in order."""
@@ -318,8 +325,12 @@ def open(loc, name, dapl=None):
 
 def _accessed(dataset, dapl):
     """The engine's dataset with the access properties that have an effect."""
-    prefix = b"" if dapl is None else dapl.get_virtual_prefix()
-    return dataset.with_prefix(prefix.decode("utf-8", "surrogateescape")) if prefix else dataset
+    if dapl is None:
+        return dataset
+    prefix, view, gap = dapl.get_virtual_prefix(), dapl.get_virtual_view(), dapl.get_virtual_printf_gap()
+    if not prefix and view == VDS_LAST_AVAILABLE and not gap:
+        return dataset
+    return dataset.with_access(prefix.decode("utf-8", "surrogateescape") or None, view == VDS_FIRST_MISSING, gap)
 
 
 def create(loc, name, tid, space, dcpl=None, lcpl=None, dapl=None, gcpl=None):
@@ -349,6 +360,10 @@ def _fill(fill, tid):
         fill = np.array([_convert.encoded(fill[0], 1)])
     if _describe.moves(tid._of):
         flat = fill
+    elif dt.kind in "iu" and fill.dtype.kind in "iuf":
+        # As HDF5 converts: what is out of range becomes the nearest value.
+        info = np.iinfo(dt)
+        flat = np.array([min(max(int(fill[0]), info.min), info.max)], dtype=dt)
     elif dt.subdtype is not None:
         base, shape = dt.subdtype
         flat = np.broadcast_to(fill.astype(base), (1, *shape)) if fill.ndim == 1 else fill.astype(base)

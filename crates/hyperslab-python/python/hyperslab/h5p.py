@@ -186,6 +186,16 @@ class PropTCID(PropOCID):
 class PropDAID(PropInstanceID):
     """How datasets are opened."""
 
+    def set_virtual_view(self, view):
+        if view not in (0, 1):
+            raise ValueError(f"there is no view {view} of virtual datasets")
+        self._values["virtual_view"] = view
+
+    def set_virtual_printf_gap(self, gap):
+        if not 0 <= gap < _UNLIMITED:
+            raise ValueError(f"{gap} is no number of sources")
+        self._values["virtual_printf_gap"] = gap
+
     def set_chunk_cache(self, slots, size, w0):
         default = PropDAID().get_chunk_cache()
         given = (slots, size, w0)
@@ -287,6 +297,36 @@ class PropFAID(PropInstanceID):
         from . import _drivers
 
         return _drivers.openers.get(self.get_driver())
+
+
+def _numbered(name):
+    """Whether a name has ``%b``, the number of a block; any other ``%`` is doubled."""
+    rest = name.replace(b"%%", b"")
+    if b"%" in rest.replace(b"%b", b""):
+        raise RuntimeError(f"the name {name!r} has a % that is neither %b nor %%")
+    return b"%b" in rest
+
+
+def _block_count(space):
+    """Elements of one block of an unlimited selection."""
+    return int(np.prod([(1 if count is None else count) * (block or 1) for _, _, count, block in space._selection.axes()]))
+
+
+def _check_mapping(vspace, file, path, src_space):
+    """Refuses a mapping that cannot be read."""
+    if "points" in (vspace._selection.kind, src_space._selection.kind):
+        raise ValueError("the selections of a mapping are boxes, not points")
+    numbered = any([_numbered(file), _numbered(path)])
+    here, there = (space._selection.unlimited_axis is not None for space in (vspace, src_space))
+    if numbered and (there or not here):
+        raise ValueError("numbered sources need an unlimited virtual selection and a limited one in the source")
+    if here != there and not numbered:
+        raise ValueError("the selections of a mapping are both unlimited, or neither")
+    if here and there:
+        return
+    counts = _block_count(vspace) if here else vspace.get_select_npoints(), src_space.get_select_npoints()
+    if counts[0] != counts[1]:
+        raise ValueError(f"the selections of a mapping have a different number of elements: {counts[0]} and {counts[1]}")
 
 
 @_with_properties(alloc_time=(0,), fill_time=(2,))
@@ -396,9 +436,7 @@ class PropDCID(PropOCID):
 
     def set_virtual(self, vspace, src_file_name, src_dset_name, src_space):
         mapping = (vspace.copy(), encoded(src_file_name), encoded(src_dset_name), src_space.copy())
-        counts = vspace.get_select_npoints(), src_space.get_select_npoints()
-        if counts[0] != counts[1] and _UNLIMITED not in counts:
-            raise ValueError(f"the selections of a mapping have a different number of elements: {counts[0]} and {counts[1]}")
+        _check_mapping(vspace, encoded(src_file_name), encoded(src_dset_name), src_space)
         self._values["layout"] = _VIRTUAL
         self._values.setdefault("virtual", []).append(mapping)
 

@@ -92,6 +92,8 @@ class SpaceID(ObjectID):
         if rank == 0 or any(len(part) != rank for part in parts):
             raise ValueError(f"start, stride, count and block need {rank} numbers each")
         start, stride, count, block = ([int(n) for n in part] for part in parts)
+        if sum(UNLIMITED in pair for pair in zip(count, block)) > 1:
+            raise RuntimeError("a hyperslab has at most one unlimited axis")
         if 0 in count or 0 in block:
             new = _native.Selection.none()
         else:

@@ -343,7 +343,7 @@ class Dataset(HLObject):
     def _write(self, chosen, array, inner=0):
         array = writing.spread(array, inner, chosen)
         if chosen.nselect:
-            self.id._need_writable("write")
+            self.id._need_to_write()
             self.id._store(chosen.id._selection, array)
 
     def _set_fields(self, chosen, names, val):

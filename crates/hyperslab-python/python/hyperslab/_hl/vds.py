@@ -130,7 +130,7 @@ class VirtualLayout:
         """Makes the dataset, and gives its low-level identifier."""
         filename = parent.file.filename
         if self._filename is not None and filename_encode(self._filename) != filename_encode(filename):
-            raise ValueError(f"the layout is for {self._filename!r}, not for {filename!r}")
+            raise Exception(f"the layout is for {self._filename!r}, not for {filename!r}")
         plist = self._plist(filename)
         if fillvalue is not None:
             plist.set_fill_value(np.array([fillvalue]))
