@@ -233,7 +233,7 @@ pub(crate) fn write_room(mut room: usize, prefix: &Prefix, sink: &mut Sink) -> R
 }
 
 /// The most bytes of a message's body, at the alignment of version 1.
-const MOST_ROOM: usize = 65528;
+pub(crate) const MOST_ROOM: usize = 65528;
 
 /// Writes the prefix of a header whose first chunk has `chunk` bytes of messages, `count` of them.
 pub(crate) fn write_prefix(

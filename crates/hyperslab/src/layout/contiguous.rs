@@ -148,7 +148,7 @@ impl StoredMut for Writable<'_> {
 
 /// Room for `size` bytes of elements, filled with `fill` if there is one; an empty one stands for zeroes.
 pub(crate) fn allocate(metadata: &Metadata, size: u64, fill: Option<&[u8]>) -> Result<Address> {
-    let start = metadata.allocate(to_usize(size)?)?;
+    let start = metadata.allocate_data(to_usize(size)?)?;
     let Some(fill) = fill else { return Ok(start) };
     let length = metadata.storage().len();
     let length = length.map_err(|error| Error::io("asking for the length of the file", error))?;

@@ -248,7 +248,7 @@ impl Metadata {
     pub(crate) fn allocate_data(&self, length: usize) -> Result<Address> {
         let mut staged = self.writer()?.lock();
         staged.check()?;
-        staged.space.allocate(length as u64)
+        staged.space.allocate_data(length as u64)
     }
 
     /// Where the next version of the block at `address` is to be edited, with its bytes as they are now: the

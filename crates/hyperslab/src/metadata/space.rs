@@ -23,7 +23,17 @@ pub(crate) struct Space {
     placement: Placement,
     /// Whether others read the file now: they may hold on to what was freed.
     live: bool,
+    /// Where the next small piece of element data goes, and how many bytes are left there.
+    run: Option<(u64, u64)>,
+    /// Bytes of the next run of small pieces.
+    next_run: u64,
 }
+
+/// Pieces of element data up to this size share runs, so that blocks of metadata lie together and are
+/// written together.
+const SMALL: u64 = 2 << 10;
+/// Bytes of the first and of the largest run.
+const RUNS: (u64, u64) = (2 << 10, 64 << 10);
 
 /// Where blocks may lie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +100,8 @@ impl Space {
             pending: Vec::new(),
             placement: Placement::Anywhere,
             live: false,
+            run: None,
+            next_run: RUNS.0,
         }
     }
 
@@ -116,6 +128,7 @@ impl Space {
     /// Others begin or cease to read the file: what it refers to or once did is not reused meanwhile.
     pub(crate) fn set_live(&mut self, live: bool) {
         self.live = live;
+        self.end_run();
         if live {
             // Whoever has opened the file already may still look there.
             let free = std::mem::take(&mut self.free.0);
@@ -136,6 +149,34 @@ impl Space {
             }
         }
         self.allocate(length)
+    }
+
+    /// Room for `length` bytes of element data.
+    pub(crate) fn allocate_data(&mut self, length: u64) -> Result<Address> {
+        let free = self.by_length.range((length, 0)..).next().is_some();
+        if length == 0 || length > SMALL || free || self.live || self.placement != Placement::Anywhere {
+            return self.allocate(length);
+        }
+        let (start, left) = match self.run.take() {
+            Some((start, left)) if left >= length => (start, left),
+            short => {
+                self.run = short;
+                self.end_run();
+                let Address(start) = self.allocate(self.next_run)?;
+                let left = self.next_run;
+                self.next_run = left.saturating_mul(2).min(RUNS.1);
+                (start, left)
+            }
+        };
+        self.run = Some((start + length, left - length)).filter(|(_, left)| *left > 0);
+        Ok(Address(start))
+    }
+
+    /// Gives back what is left of the run of small pieces.
+    fn end_run(&mut self) {
+        if let Some((start, left)) = self.run.take() {
+            self.free(Address(start), left);
+        }
     }
 
     /// The block at an address is not referred to any more, so it may be written like a new one.
@@ -203,6 +244,7 @@ impl Space {
 
     /// Moves the end before what is free at the end; in a file of pages, to the end of the last one.
     pub(crate) fn trim(&mut self) {
+        self.end_run();
         if let Placement::Pages(page) = self.placement {
             let end = self.end.checked_next_multiple_of(page).unwrap_or(self.end);
             self.fresh.add(self.end, end - self.end);
@@ -259,6 +301,18 @@ mod tests {
         assert_eq!(space.free.0.len(), 1);
         space.trim();
         assert_eq!((space.end(), space.idle()), (16, 0));
+    }
+
+    #[test]
+    fn small_pieces_of_data_lie_together_and_leave_nothing_unused() {
+        let mut space = Space::new(0, 8);
+        let starts: Vec<u64> = (0..4)
+            .flat_map(|_| [space.allocate_block(300).unwrap().0, space.allocate_data(80).unwrap().0])
+            .collect();
+        assert_eq!(starts, [0, 300, 2348, 380, 2648, 460, 2948, 540]);
+        space.trim();
+        assert_eq!(space.allocate_block(1700).unwrap().0, 620);
+        assert_eq!(space.allocate_data(5000).unwrap().0, 3248);
     }
 
     #[test]

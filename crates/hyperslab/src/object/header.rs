@@ -27,6 +27,8 @@ pub(crate) struct Header {
     /// Where each of the messages is.
     places: Vec<Placed>,
     chunks: Vec<Chunk>,
+    /// Whether the messages of each chunk follow one another from its start, and room is behind them.
+    dense: bool,
 }
 
 /// Which chunk a message is in.
@@ -68,8 +70,14 @@ impl Header {
         let head = metadata.read_up_to(address, PREFIX_2_MAX)?;
         let prefix = read_prefix(&mut Cursor::new(&head, metadata.widths()))?;
         let (chunk, framed) = first_chunk(metadata, address, &prefix)?;
-        let mut header =
-            Self { address, messages: Vec::new(), prefix, places: Vec::new(), chunks: Vec::new() };
+        let mut header = Self {
+            address,
+            messages: Vec::new(),
+            prefix,
+            places: Vec::new(),
+            chunks: Vec::new(),
+            dense: true,
+        };
         header.take(chunk, framed);
         let mut bytes = prefix.chunk;
         let mut next = 0;
@@ -94,9 +102,25 @@ impl Header {
         Ok(header)
     }
 
+    /// Bytes that messages take at the start of a chunk whose messages follow one another.
+    fn used(&self, chunk: usize) -> usize {
+        self.until(chunk, self.messages.len())
+    }
+
+    /// Bytes that the messages of a chunk before message `nth` take.
+    fn until(&self, chunk: usize, nth: usize) -> usize {
+        let before = self.messages.iter().zip(&self.places).take(nth);
+        before
+            .filter(|(message, place)| place.chunk == chunk && message.kind != kind::NIL)
+            .fold(0, |used, (message, _)| self.prefix.total(message.body.len()).saturating_add(used))
+    }
+
     /// Takes the messages of one more chunk.
     fn take(&mut self, chunk: Chunk, framed: Vec<Framed>) {
+        let mut room = false;
         for Framed { message, order } in framed {
+            self.dense &= !room || message.kind == kind::NIL;
+            room |= message.kind == kind::NIL;
             self.places.push(Placed { chunk: self.chunks.len(), order });
             self.messages.push(message);
         }

@@ -3,12 +3,12 @@
 use crate::error::{Error, Place, Result};
 use crate::format::bytes::{Address, Bounds, Cursor, Sink};
 use crate::format::object_header::{
-    CONTINUATION_SIGNATURE, INDEXED, Prefix, RawMessage, TRACKED, kind, read_continuation, read_prefix,
-    write_message, write_prefix, write_room,
+    CONTINUATION_SIGNATURE, INDEXED, MOST_ROOM, Prefix, RawMessage, TRACKED, kind, read_continuation,
+    read_prefix, write_message, write_prefix, write_room,
 };
 use crate::metadata::Metadata;
 use crate::metadata::stage::{Seal, Stage};
-use crate::object::header::{Header, Placed};
+use crate::object::header::{Chunk, Header, Placed};
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::Arc;
@@ -58,8 +58,73 @@ pub(crate) fn create(md: &Metadata, messages: &[RawMessage], options: Options) -
     bytes.extend(body.into_bytes());
     bytes.resize(bytes.len().saturating_add(prefix.tail()), 0);
     let address = md.allocate(bytes.len())?;
+    let chunk = Chunk {
+        address,
+        length: bytes.len(),
+        room: prefix.length..bytes.len().saturating_sub(prefix.tail()),
+    };
     md.put_unsealed(Stage::ObjectHeader, address, bytes, seal(&prefix))?;
+    if version == 2 {
+        let places = messages.iter().map(|_| Placed { chunk: 0, order: 0 }).collect();
+        let chunks = vec![chunk];
+        let header = Header { address, messages: messages.to_vec(), prefix, places, chunks, dense: true };
+        md.keep_decoded(address, &Arc::new(header), WEIGHT);
+    }
     Ok(address)
+}
+
+/// Writes a message where message `nth` of the same size is, or behind all others, when nothing else of
+/// the header has to move; gives back the header when it has to.
+fn write_in_place(
+    md: &Metadata,
+    header: Arc<Header>,
+    (nth, message, order): (Option<usize>, &RawMessage, u16),
+) -> Result<Option<Arc<Header>>> {
+    let prefix = header.prefix;
+    let Some((chunk, start, rest)) = room_for(&header, nth, prefix.total(message.body.len())) else {
+        return Ok(Some(header));
+    };
+    let Some(place) = header.chunks.get(chunk).cloned() else { return Ok(Some(header)) };
+    let order = nth.and_then(|nth| header.places.get(nth)).map_or(order, |place| place.order);
+    let mut sink = Sink::with_room(md.widths(), message.body.len().saturating_add(rest).saturating_add(16));
+    write_message(message, order, &prefix, &mut sink)?;
+    write_room(rest, &prefix, &mut sink)?;
+    let bytes = sink.into_bytes();
+    let stage = if chunk == 0 { Stage::ObjectHeader } else { Stage::IndexHeader };
+    md.edit((stage, seal(&prefix)), place.address, place.length, |block| {
+        let room = block.get_mut(start..start.saturating_add(bytes.len())).ok_or_else(gone)?;
+        room.copy_from_slice(&bytes);
+        Ok(())
+    })?;
+    md.forget(header.address);
+    // Nobody else has it any more, so nothing is copied.
+    let mut header = Arc::unwrap_or_clone(header);
+    if let Some(old) = nth.and_then(|nth| header.messages.get_mut(nth)) {
+        *old = message.clone();
+    } else {
+        header.messages.push(message.clone());
+        header.places.push(Placed { chunk, order });
+    }
+    md.keep_decoded(header.address, &Arc::new(header), WEIGHT);
+    Ok(None)
+}
+
+/// Where in which chunk a message of `total` bytes can be written, and how many bytes of room follow it.
+fn room_for(header: &Header, nth: Option<usize>, total: usize) -> Option<(usize, usize, usize)> {
+    if !header.dense || header.prefix.version == 1 {
+        return None;
+    }
+    if let Some(nth) = nth {
+        let (old, place) = (header.messages.get(nth)?, header.places.get(nth)?);
+        let start = header.chunks.get(place.chunk)?.room.start;
+        let same = header.prefix.total(old.body.len()) == total;
+        return same.then(|| (place.chunk, start.saturating_add(header.until(place.chunk, nth)), 0));
+    }
+    header.chunks.iter().enumerate().find_map(|(number, chunk)| {
+        let used = header.used(number);
+        let rest = chunk.room.len().checked_sub(used.checked_add(total)?)?;
+        (rest <= MOST_ROOM).then(|| (number, chunk.room.start.saturating_add(used), rest))
+    })
 }
 
 /// A prefix, and its bytes.
@@ -77,11 +142,19 @@ pub(crate) fn add(md: &Metadata, address: Address, message: &RawMessage) -> Resu
 
 /// Adds a message, an attribute perhaps, with its creation order.
 pub(crate) fn add_ordered(md: &Metadata, address: Address, message: &RawMessage, order: u16) -> Result<()> {
+    let header = Header::open(md, address)?;
+    if write_in_place(md, header, (None, message, order))?.is_none() {
+        return Ok(());
+    }
     change(md, address, |draft| draft.add(Item { message: Cow::Owned(message.clone()), order }))
 }
 
 /// Puts another message in the place of message `nth`, with its creation order.
 pub(crate) fn replace(md: &Metadata, address: Address, nth: usize, message: &RawMessage) -> Result<()> {
+    let header = Header::open(md, address)?;
+    if write_in_place(md, header, (Some(nth), message, 0))?.is_none() {
+        return Ok(());
+    }
     change(md, address, |draft| draft.replace(nth, message))
 }
 
@@ -137,12 +210,19 @@ fn change(md: &Metadata, address: Address, edit: impl FnOnce(&mut Draft<'_>) -> 
     let mut draft = Draft::new(md, &header);
     edit(&mut draft).at(place)?;
     draft.commit().at(place)?;
+    let dense = header.dense || draft.chunks.iter().all(|part| part.state == State::Changed);
     let Some(kept) = draft.kept() else { return Ok(()) };
     // Nobody else has it any more, so its messages move.
     let Header { messages, prefix, chunks, .. } = Arc::unwrap_or_clone(header);
     let mut before: Vec<Option<RawMessage>> = messages.into_iter().map(Some).collect();
-    let mut header =
-        Header { address, messages: Vec::with_capacity(kept.len()), prefix, places: Vec::new(), chunks };
+    let mut header = Header {
+        address,
+        messages: Vec::with_capacity(kept.len()),
+        prefix,
+        places: Vec::new(),
+        chunks,
+        dense,
+    };
     for (message, place) in kept {
         let message = match message {
             Kept::Old(nth) => before.get_mut(nth).and_then(Option::take).ok_or_else(gone)?,
