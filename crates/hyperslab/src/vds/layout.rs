@@ -32,6 +32,8 @@ pub struct VirtualLayout {
     extent: Extent,
     mappings: Arc<Vec<VirtualMapping>>,
     index: OnceLock<Index>,
+    /// Whether any mapping has no end; asked at every read.
+    unlimited: OnceLock<bool>,
     /// How many numbered sources a mapping has, once they were counted.
     found: HashMap<usize, u64>,
 }
@@ -83,7 +85,13 @@ impl VirtualLayout {
     /// Of a dataset with this extent, without mappings yet.
     #[must_use]
     pub fn of(extent: Extent) -> Self {
-        Self { extent, mappings: Arc::default(), index: OnceLock::new(), found: HashMap::new() }
+        Self {
+            extent,
+            mappings: Arc::default(),
+            index: OnceLock::new(),
+            unlimited: OnceLock::new(),
+            found: HashMap::new(),
+        }
     }
 
     /// Says that the elements of `selection` are those of `source`, in row-major order of both.
@@ -117,6 +125,7 @@ impl VirtualLayout {
         check().at(|| format!("mapping {} ({}:{})", self.mappings.len(), source.file, source.path))?;
         Arc::make_mut(&mut self.mappings).push(mapping);
         self.index = OnceLock::new();
+        self.unlimited = OnceLock::new();
         Ok(())
     }
 
@@ -134,8 +143,8 @@ impl VirtualLayout {
             }
             mapping.check_names().at(|| format!("mapping {number}"))?;
         }
-        let (extent, index) = (self.extent.clone(), OnceLock::new());
-        Ok(Self { extent, mappings: Arc::new(mappings), index, found: HashMap::new() })
+        let (extent, index, unlimited) = (self.extent.clone(), OnceLock::new(), OnceLock::new());
+        Ok(Self { extent, mappings: Arc::new(mappings), index, unlimited, found: HashMap::new() })
     }
 
     /// The mappings in list order.
@@ -152,13 +161,20 @@ impl VirtualLayout {
 
     /// Whether any mapping goes on as long as its source does.
     pub(crate) fn is_unlimited(&self) -> bool {
-        self.mappings.iter().any(|mapping| mapping.virtual_selection.unlimited_axis().is_some())
+        let endless = |mapping: &VirtualMapping| mapping.virtual_selection.unlimited_axis().is_some();
+        *self.unlimited.get_or_init(|| self.mappings.iter().any(endless))
     }
 
     /// The same mappings at the size their sources give them.
     pub(crate) fn resolved(&self, resolved: Resolved) -> Self {
         let Resolved { extent, found } = resolved;
-        Self { extent, mappings: Arc::clone(&self.mappings), index: OnceLock::new(), found }
+        Self {
+            extent,
+            mappings: Arc::clone(&self.mappings),
+            index: OnceLock::new(),
+            unlimited: OnceLock::new(),
+            found,
+        }
     }
 
     /// From the bytes of a global heap object; the extent is the dataset's.
@@ -178,7 +194,13 @@ impl VirtualLayout {
         })?;
         mappings.shrink_to_fit();
         let mappings = Arc::new(mappings);
-        Ok(Self { extent: extent.clone(), mappings, index: OnceLock::new(), found: HashMap::new() })
+        Ok(Self {
+            extent: extent.clone(),
+            mappings,
+            index: OnceLock::new(),
+            unlimited: OnceLock::new(),
+            found: HashMap::new(),
+        })
     }
 
     /// The bytes of a global heap object, readable since HDF5 1.10; `None` without mappings.
