@@ -5,6 +5,8 @@ use proptest::prelude::*;
 use super::{Gather, gather};
 use crate::error::{Error, Result};
 use crate::space::{AxisSlab, Extent, Selection, parts};
+use crate::vds::access::{DatasetAccess, ExtentView};
+use crate::vds::extent::resolve;
 use crate::vds::layout::{VirtualLayout, VirtualSource};
 use crate::vds::source::{Source, SourceName, Sources};
 
@@ -200,6 +202,170 @@ proptest! {
         let wanted: Vec<_> = (0..slab.count.unwrap()).map(|k| expected[usize::try_from(start + k * stride).unwrap()].clone()).collect();
         let selection = Selection::from_axes(vec![slab]).unwrap();
         prop_assert_eq!(read(&layout, &selection, &sources).unwrap(), wanted);
+        prop_assert_eq!(read(&layout, &Selection::All, &sources).unwrap(), expected);
+    }
+}
+
+/// A mapping of one axis, as the model knows it.
+#[derive(Clone, Debug)]
+enum Mapped {
+    /// Blocks here are blocks of the source `file`, both without end: start, stride and block of each.
+    Endless([u64; 3], [u64; 3], usize),
+    /// Each block here is a source of its own.
+    Numbered([u64; 3]),
+    /// So many elements from here are as many of the source `file` from there.
+    Bounded(u64, u64, u64, usize),
+}
+
+/// Start, stride and block, which is no longer than the stride.
+fn steps() -> impl Strategy<Value = [u64; 3]> {
+    (0..6_u64, 1..6_u64, 1..6_u64).prop_map(|(start, stride, block)| [start, stride, block.min(stride)])
+}
+
+fn mapped() -> impl Strategy<Value = Mapped> {
+    prop_oneof![
+        (steps(), steps(), 0..3_usize).prop_map(|(here, there, file)| Mapped::Endless(here, there, file)),
+        steps().prop_map(Mapped::Numbered),
+        (0..20_u64, 1..6_u64, 0..9_u64, 0..3_usize)
+            .prop_map(|(start, count, there, file)| Mapped::Bounded(start, count, there, file)),
+    ]
+}
+
+fn coordinate([start, stride, block]: [u64; 3], index: u64) -> u64 {
+    start + index / block * stride + index % block
+}
+
+fn endless([start, stride, block]: [u64; 3]) -> Selection {
+    Selection::from_axes(vec![AxisSlab { start, stride, count: None, block: Some(block) }]).unwrap()
+}
+
+const FILES: [&str; 3] = ["a", "b", "missing"];
+
+/// What the model knows of the sources.
+struct Model {
+    lengths: [u64; 2],
+    present: Vec<bool>,
+    first: bool,
+    gap: u64,
+}
+
+impl Model {
+    fn length(&self, file: usize) -> Option<u64> {
+        self.lengths.get(file).copied()
+    }
+
+    /// How many elements of the source an unlimited selection has.
+    fn slices(&self, there: [u64; 3], file: usize) -> Option<u64> {
+        let length = self.length(file)?;
+        Some((0..=length).take_while(|index| coordinate(there, *index) < length).count() as u64)
+    }
+
+    fn found(&self) -> u64 {
+        let gap = if self.first { 0 } else { self.gap };
+        let (mut found, mut at) = (0, 0);
+        while at <= gap + found {
+            if self.present.get(usize::try_from(at).unwrap()) == Some(&true) {
+                found = at + 1;
+            }
+            at += 1;
+        }
+        found
+    }
+
+    /// How long the mapping makes the dataset, when it does.
+    fn makes(&self, mapping: &Mapped) -> Option<u64> {
+        match *mapping {
+            Mapped::Bounded(..) => None,
+            Mapped::Endless(here, there, file) => Some(match self.slices(there, file) {
+                Some(slices) if self.first => coordinate(here, slices),
+                None | Some(0) => 0,
+                Some(slices) => coordinate(here, slices - 1) + 1,
+            }),
+            Mapped::Numbered([start, stride, block]) => Some(match self.found() {
+                0 => 0,
+                found if self.first => start + found * stride,
+                found => start + (found - 1) * stride + block,
+            }),
+        }
+    }
+
+    fn extent(&self, mappings: &[Mapped], stored: u64) -> u64 {
+        let lengths = mappings.iter().filter_map(|mapping| self.makes(mapping));
+        let chosen = if self.first { lengths.min() } else { lengths.max() };
+        let least = mappings.iter().map(|mapping| match mapping {
+            Mapped::Bounded(start, count, ..) => start + count,
+            _ => 0,
+        });
+        chosen.map_or(stored, |chosen| chosen.max(least.max().unwrap_or(0)))
+    }
+
+    /// The source and the element in it that a mapping has at `x`.
+    fn at(&self, mapping: &Mapped, x: u64) -> Option<(String, u64)> {
+        match *mapping {
+            Mapped::Bounded(start, count, there, file) => {
+                let y = there + x.checked_sub(start).filter(|offset| *offset < count)?;
+                (y < self.length(file)?).then(|| (format!("{}:d", FILES[file]), y))
+            }
+            Mapped::Endless(here, there, file) => {
+                let index = (0..=x).find(|index| coordinate(here, *index) == x)?;
+                (index < self.slices(there, file)?)
+                    .then(|| (format!("{}:d", FILES[file]), coordinate(there, index)))
+            }
+            Mapped::Numbered([start, stride, block]) => {
+                let offset = x.checked_sub(start)?;
+                let (number, within) = (offset / stride, offset % stride);
+                let there = self.present.get(usize::try_from(number).unwrap()) == Some(&true);
+                (there && number < self.found() && within < block)
+                    .then(|| (format!("n{number}_{block}:d"), within))
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2000))]
+
+    #[test]
+    fn datasets_without_end_equal_the_model_in_both_views(
+        mappings in prop::collection::vec(mapped(), 0..6),
+        lengths in [0..20_u64, 0..20_u64],
+        present in prop::collection::vec(any::<bool>(), 6),
+        (first, gap) in (any::<bool>(), 0..4_u64),
+    ) {
+        let mut layout = VirtualLayout::of(Extent::resizable(&[40], &[None]).unwrap());
+        let mut sources = known(&[("a:d", &[lengths[0]]), ("b:d", &[lengths[1]])]);
+        for mapping in &mappings {
+            match *mapping {
+                Mapped::Endless(here, there, file) => {
+                    let source = VirtualSource::new(FILES[file], "d", &[1]).select(endless(there));
+                    layout.map(&endless(here), &source).unwrap();
+                }
+                Mapped::Numbered(here) => {
+                    let name = format!("n%b_{}", here[2]);
+                    layout.map(&endless(here), &VirtualSource::new(name, "d", &[here[2]])).unwrap();
+                    for number in (0..6).filter(|number| present[*number]) {
+                        sources.0.insert(format!("n{number}_{}:d", here[2]), vec![here[2]]);
+                    }
+                }
+                Mapped::Bounded(start, count, there, file) => {
+                    let source = VirtualSource::new(FILES[file], "d", &[50]).select(range(there, count));
+                    layout.map(&range(start, count), &source).unwrap();
+                }
+            }
+        }
+        let view = if first { ExtentView::FirstMissing } else { ExtentView::LastAvailable };
+        let access = DatasetAccess::new().view(view).printf_gap(gap);
+        let model = Model { lengths, present, first, gap };
+        let resolved = resolve(&layout, &access, &sources).unwrap();
+        let layout = match resolved {
+            Some(resolved) => layout.resolved(resolved),
+            None => layout,
+        };
+        let extent = model.extent(&mappings, 40);
+        prop_assert_eq!(layout.extent().dims(), &[extent]);
+        let expected: Vec<_> = (0..extent)
+            .map(|x| mappings.iter().rev().find_map(|mapping| model.at(mapping, x)))
+            .collect();
         prop_assert_eq!(read(&layout, &Selection::All, &sources).unwrap(), expected);
     }
 }
