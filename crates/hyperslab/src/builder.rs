@@ -4,6 +4,7 @@ use crate::dataset::{Dataset, Elements};
 use crate::datatype::{Datatype, Element, Value};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::file_state::FileState;
+use crate::filter::create::{BitshuffleCompression, Scale};
 use crate::filter::{Filter, FilterPipeline};
 use crate::format::bytes::{Address, Bounds, Sink};
 use crate::format::message::fill::{Fill, FillValue};
@@ -203,6 +204,47 @@ impl DatasetBuilder {
     /// Adds a checksum to each chunk.
     pub fn fletcher32(self) -> Self {
         self.filter(Filter::fletcher32())
+    }
+
+    /// Compresses with LZF, quickly and a little.
+    pub fn lzf(self) -> Self {
+        self.filter(Filter::lzf())
+    }
+
+    /// Compresses with LZ4; readers need the registered plugin.
+    pub fn lz4(self) -> Self {
+        self.filter(Filter::lz4())
+    }
+
+    /// Compresses with zstd, level 1 to 22; readers need the registered plugin.
+    pub fn zstd(self, level: u32) -> Self {
+        self.filter(Filter::zstd(level))
+    }
+
+    /// Puts the first bits of all elements before the second ones, and compresses with LZ4; readers need the
+    /// registered plugin.
+    pub fn bitshuffle_lz4(self) -> Self {
+        self.filter(Filter::bitshuffle(BitshuffleCompression::Lz4))
+    }
+
+    /// As [`bitshuffle_lz4`](Self::bitshuffle_lz4), with zstd of level 1 to 22.
+    pub fn bitshuffle_zstd(self, level: u32) -> Self {
+        self.filter(Filter::bitshuffle(BitshuffleCompression::Zstd(level)))
+    }
+
+    /// Stores integers in as many bits as their range in a chunk needs, or in `bits` when that is not 0.
+    pub fn scale_offset_bits(self, bits: u32) -> Self {
+        self.filter(Filter::scale_offset(Scale::Bits(bits)))
+    }
+
+    /// Stores floating-point numbers with so many decimal digits behind the point; the rest is lost.
+    pub fn scale_offset_digits(self, digits: i32) -> Self {
+        self.filter(Filter::scale_offset(Scale::Digits(digits)))
+    }
+
+    /// Stores only the bits of each element that its datatype gives a meaning.
+    pub fn nbit(self) -> Self {
+        self.filter(Filter::nbit())
     }
 
     /// Adds a filter by its registered number, with its own parameters.

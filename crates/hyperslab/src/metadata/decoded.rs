@@ -2,7 +2,8 @@
 
 use parking_lot::Mutex;
 use std::any::Any;
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::Arc;
 
 /// Bytes of decoded structures one file keeps; when there are more, all are dropped.
@@ -17,7 +18,28 @@ pub(crate) struct Decoded {
 #[derive(Debug, Default)]
 struct Held {
     weight: usize,
-    entries: BTreeMap<u64, (Arc<dyn Any + Send + Sync>, usize)>,
+    entries: HashMap<u64, (Arc<dyn Any + Send + Sync>, usize), BuildHasherDefault<AddressHasher>>,
+}
+
+/// Spreads addresses over a table; nobody gains by making them collide, as each is looked at once.
+#[derive(Debug, Default)]
+struct AddressHasher(u64);
+
+impl Hasher for AddressHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, address: u64) {
+        let mixed = (self.0 ^ address).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = mixed ^ mixed.wrapping_shr(32);
+    }
 }
 
 impl Decoded {
@@ -49,18 +71,6 @@ impl Decoded {
             held.weight = held.weight.saturating_sub(weight);
         }
     }
-
-    /// The bytes of a range changed.
-    pub(crate) fn forget_range(&self, address: u64, length: u64) {
-        let mut held = self.held.lock();
-        let inside: Vec<u64> =
-            held.entries.range(address..address.saturating_add(length)).map(|(at, _)| *at).collect();
-        for at in inside {
-            if let Some((_, weight)) = held.entries.remove(&at) {
-                held.weight = held.weight.saturating_sub(weight);
-            }
-        }
-    }
 }
 
 #[cfg(test)]
@@ -76,7 +86,7 @@ mod tests {
         assert_eq!(decoded.get::<char>(8).as_deref(), Some(&'a'));
         assert_eq!(decoded.get::<u8>(8), None);
         decoded.forget(8);
-        decoded.forget_range(10, 8);
+        decoded.forget(16);
         assert_eq!((decoded.get::<char>(8), decoded.get::<char>(16)), (None, None));
         assert_eq!(decoded.held.lock().weight, 0);
     }

@@ -282,7 +282,8 @@ impl Metadata {
 
     /// Gives the `length` bytes at `address` back; what they held is forgotten.
     pub(crate) fn free(&self, address: Address, length: u64) -> Result<()> {
-        self.decoded.forget_range(address.0, length);
+        // Whatever comes to lie in the rest of the range is put there, and forgotten then.
+        self.decoded.forget(address.0);
         self.writer()?.lock().free(address, length);
         Ok(())
     }
