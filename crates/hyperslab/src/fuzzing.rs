@@ -38,7 +38,7 @@ pub fn superblock_header(bytes: &[u8]) {
         let mut cursor = Cursor::new(bytes, widths);
         let Ok(prefix) = object_header::read_prefix(&mut cursor) else { continue };
         for message in object_header::read_messages(&mut cursor, &prefix).unwrap_or_default() {
-            any_message(&message.body);
+            any_message(&message.message.body);
         }
     }
     any_message(bytes);
