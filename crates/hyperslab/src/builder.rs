@@ -4,12 +4,12 @@ use crate::dataset::{Dataset, Elements};
 use crate::datatype::{Datatype, Element, Value};
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::file_state::FileState;
-use crate::filter::create::{BitshuffleCompression, Scale};
+use crate::filter::create::{BitshuffleCompression, Scale, SzipCoding};
 use crate::filter::{Filter, FilterPipeline};
 use crate::format::bytes::{Address, Bounds, Sink};
 use crate::format::message::fill::{Fill, FillValue};
 use crate::format::message::layout::DataLayout;
-use crate::format::message::other::Shared;
+use crate::format::message::other::{ModificationTime, Shared};
 use crate::format::object_header::{RawMessage, kind};
 use crate::group::{Group, Object, join};
 use crate::group_write::split;
@@ -247,6 +247,19 @@ impl DatasetBuilder {
         self.filter(Filter::nbit())
     }
 
+    /// Puts the first bits of all elements before the second ones; readers need the registered plugin.
+    pub fn bitshuffle(self) -> Self {
+        self.filter(Filter::bitshuffle(BitshuffleCompression::None))
+    }
+
+    /// Compresses with szip, `pixels` elements at a time.
+    ///
+    /// # Errors
+    /// `Usage` unless `pixels` is even and from 2 to 32.
+    pub fn szip(self, coding: SzipCoding, pixels: u32) -> Result<Self> {
+        Ok(self.filter(Filter::szip(coding, pixels)?))
+    }
+
     /// Adds a filter by its registered number, with its own parameters.
     pub fn filter_number(self, number: u16, parameters: impl Into<Vec<u32>>, optional: bool) -> Self {
         self.filter(Filter { id: number, name: None, optional, client: parameters.into() })
@@ -391,7 +404,7 @@ impl DatasetBuilder {
         }
         messages.push(message(kind::LAYOUT, 0, md.encode(&layout)?));
         if md.bounds() == Bounds::Earliest {
-            messages.push(message(kind::TIME, 0, modification_time()));
+            messages.push(message(kind::TIME, 0, md.encode(&modification_time())?));
         }
         let options = edit::Options {
             spare: edit::ROOM,
@@ -561,11 +574,10 @@ fn suitable_chunk(extent: &Extent, element_size: u64) -> Vec<u64> {
     }
 }
 
-/// Seconds since 1970, as a modification time message has them.
-fn modification_time() -> Vec<u8> {
+/// The time now, for an object of a version-1 header.
+fn modification_time() -> ModificationTime {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-    let seconds = u32::try_from(since.as_secs()).unwrap_or(u32::MAX);
-    [&[1, 0, 0, 0], seconds.to_le_bytes().as_slice()].concat()
+    ModificationTime { reserved: [0; 3], seconds: u32::try_from(since.as_secs()).unwrap_or(u32::MAX) }
 }
 
 /// The group that the last name of a path is to be in, made with those on the way, and that name.

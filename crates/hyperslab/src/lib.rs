@@ -57,6 +57,7 @@ pub use datatype::{
 pub use describe::{ObjectInfo, StoredChunk, StoredFilter};
 pub use error::{Error, ErrorKind, Result};
 pub use file::File;
+pub use filter::create::SzipCoding;
 pub use format::bytes::Bounds;
 pub use group::{Group, Link, LinkKind, NamedDatatype, Object};
 pub use location::Location;

@@ -90,7 +90,7 @@ impl Conversion {
     ///
     /// # Errors
     /// `Unsupported` when HDF5 defines no conversion.
-    #[cfg_attr(not(test), allow(dead_code, reason = "copies between files will use it"))]
+    #[cfg(test)]
     pub(crate) fn plan_between(from: &Datatype, to: &Datatype) -> Result<Self> {
         Self::plan_as(from, to, Heaps::Two)
     }

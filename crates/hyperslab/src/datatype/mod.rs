@@ -7,7 +7,6 @@ mod compound;
 mod convert;
 mod decimal;
 mod element;
-#[cfg_attr(not(test), allow(dead_code, reason = "the handles will use it"))]
 mod encode;
 mod enumeration;
 mod float;
@@ -25,7 +24,6 @@ pub use array::Array;
 pub use complex::Complex;
 pub(crate) use convert::Conversion;
 pub(crate) use vlen::Heap;
-#[allow(unused_imports, reason = "the heap of the file will be one")]
 pub(crate) use vlen::HeapWriter;
 pub(crate) use vlen::NoHeap;
 

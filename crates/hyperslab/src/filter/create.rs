@@ -1,5 +1,4 @@
 //! Filters by name, and the parameters that a filter takes from the datatype, the chunk and the fill value.
-#![allow(dead_code, reason = "the writer of chunked datasets will use it")]
 
 use crate::datatype::{ByteOrder, Class, Datatype};
 use crate::error::{Error, Place, Result};
@@ -34,7 +33,8 @@ pub(crate) enum Scale {
 
 /// How szip prepares samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SzipCoding {
+#[non_exhaustive]
+pub enum SzipCoding {
     /// As they are.
     Entropy,
     /// As differences from the one before.

@@ -362,6 +362,7 @@ record! {
 
 record! {
     /// Type 8: an attribute by the hash of its name.
+    #[cfg_attr(not(any(test, feature = "fuzzing")), allow(dead_code, reason = "a second way to a record, that tests compare with"))]
     pub(crate) struct AttributeName [] {
         id: [u8; 8];
         flags: u8;

@@ -1,7 +1,6 @@
 //! Fractal heaps: links and attributes that outgrew an object header.
 //!
 //! Spec: III.G "Fractal Heap".
-#![allow(dead_code, reason = "the handles that write will use it")]
 
 use crate::error::{Error, Result, to_usize};
 use crate::format::bytes::{Address, Cursor, Length, Sink, Widths, Wire};
@@ -313,6 +312,7 @@ impl IndirectBlock {
         Ok(Self { header, offset, entries })
     }
 
+    #[cfg(test)]
     pub(crate) fn write(&self, sink: &mut Sink, shape: &HeapShape) -> Result<()> {
         let start = sink.position();
         sink.put(b"FHIB\0");

@@ -1,7 +1,6 @@
 //! Global heap collections: variable-length values, references, virtual mappings.
 //!
 //! Spec: III.E "Global Heap".
-#![allow(dead_code, reason = "the handles that write will use it")]
 
 use crate::error::{Error, Result, to_usize};
 use crate::format::bytes::{Cursor, Sink, Widths, Wire};

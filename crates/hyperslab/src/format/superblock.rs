@@ -1,7 +1,6 @@
 //! The superblock: where the root is, and how wide addresses and lengths are.
 //!
 //! Spec: II.A "Format Signature and Superblock", versions 0 to 3.
-#![allow(dead_code, reason = "the writer of old files will use it")]
 
 use crate::error::{Error, Result};
 use crate::format::btree_v1::TreeK;

@@ -4,17 +4,13 @@
 //! ([`disjoint`]), cut at the tiles the elements are stored in ([`plan`]), and moved tile by tile, on
 //! many threads where that pays ([`execute`]).
 
-#[allow(dead_code, reason = "the handles will use it")]
 pub(crate) mod cache;
 pub(crate) mod chunked;
-#[allow(dead_code, reason = "the handles will use it")]
 pub(crate) mod chunked_mut;
 pub(crate) mod compact;
 pub(crate) mod contiguous;
 pub(crate) mod cut;
-#[allow(dead_code, reason = "the handles will use it")]
 pub(crate) mod deposit;
-#[allow(dead_code, reason = "the handles will use it")]
 pub(crate) mod direct;
 pub(crate) mod disjoint;
 pub(crate) mod execute;
@@ -23,10 +19,8 @@ pub(crate) mod fill;
 pub(crate) mod fresh;
 pub(crate) mod plan;
 pub(crate) mod pool;
-#[allow(dead_code, reason = "the handles will use it")]
 mod resize;
 mod wanted;
-#[allow(dead_code, reason = "the handles will use it")]
 pub(crate) mod write;
 
 use crate::error::{Error, Result};

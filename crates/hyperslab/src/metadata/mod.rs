@@ -1,9 +1,7 @@
 //! Structures at addresses: load them, and stage, allocate and flush what changes.
-#![allow(dead_code, reason = "the writers of objects and indexes will use it")]
 
 pub(crate) mod btree_v1;
 pub(crate) mod btree_v2;
-pub(crate) mod cache;
 pub(crate) mod decoded;
 pub(crate) mod space;
 pub(crate) mod stage;
@@ -63,6 +61,7 @@ impl Metadata {
     }
 
     /// Metadata of a new, empty file; the first `reserved` bytes are left for the superblock.
+    #[cfg(test)]
     pub(crate) fn create(storage: Arc<dyn WriteAt>, reserved: u64) -> Result<Self> {
         Self::writable(storage, 0, Widths::EIGHT, reserved)
     }
@@ -254,6 +253,7 @@ impl Metadata {
     /// Where the next version of the block at `address` is to be edited, with its bytes as they are now: the
     /// same place, or, when others read the file and could see it half written, another one. Whatever leads
     /// to the block must lead there then.
+    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
     pub(crate) fn shadow(
         &self,
         (stage, seal): (Stage, Seal),
@@ -275,6 +275,7 @@ impl Metadata {
     }
 
     /// Others begin to read the file, which is said to end at `announced`, or cease to.
+    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
     pub(crate) fn set_live(&self, announced: Option<u64>) -> Result<()> {
         self.writer()?.lock().set_live(announced);
         Ok(())
@@ -432,6 +433,7 @@ impl Metadata {
     }
 
     /// Returns when everything written is on the disk.
+    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
     pub(crate) fn sync(&self) -> Result<()> {
         let storage = Arc::clone(self.writer()?.lock().storage());
         storage.sync().map_err(|error| Error::io("waiting for the disk", error))

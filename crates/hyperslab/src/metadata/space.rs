@@ -126,6 +126,7 @@ impl Space {
     }
 
     /// Others begin or cease to read the file: what it refers to or once did is not reused meanwhile.
+    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
     pub(crate) fn set_live(&mut self, live: bool) {
         self.live = live;
         self.end_run();
@@ -180,6 +181,7 @@ impl Space {
     }
 
     /// The block at an address is not referred to any more, so it may be written like a new one.
+    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
     pub(crate) fn renew(&mut self, address: Address, length: u64) {
         self.fresh.add(address.0, length);
     }

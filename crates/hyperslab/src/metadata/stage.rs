@@ -42,6 +42,7 @@ pub(crate) enum Seal {
 }
 
 /// Bytes a disk writes as a whole.
+#[allow(dead_code, reason = "files that are followed while they grow will use it")]
 const SECTOR: u64 = 512;
 /// Bytes that are written at once, at most, besides single blocks that are larger.
 const BATCH: usize = 1 << 20;
@@ -58,6 +59,7 @@ pub(crate) struct Staged {
     /// While others read the file: the end of it they were told, beyond which nothing is reachable.
     announced: Option<u64>,
     /// The second homes of blocks that move between two while others read: where the other one is.
+    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
     homes: HashMap<u64, u64>,
 }
 
@@ -134,6 +136,7 @@ impl Staged {
     }
 
     /// Others begin to read the file, which is said to end at `announced`, or cease to.
+    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
     pub(crate) fn set_live(&mut self, announced: Option<u64>) {
         self.announced = announced;
         self.space.set_live(announced.is_some());
@@ -142,11 +145,13 @@ impl Staged {
 
     /// Whether the next version of a block goes elsewhere: when others may be reading this one, and a disk
     /// does not write it as a whole.
+    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
     pub(crate) fn moves(&self, address: Address, length: u64) -> bool {
         self.announced.is_some() && length > SECTOR && !self.space.is_fresh(address.0)
     }
 
     /// The place for the next version of a block that moves; nothing on disk leads there.
+    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
     pub(crate) fn shadow(&mut self, address: Address, length: u64) -> Result<Address> {
         let other = match self.homes.remove(&address.0) {
             Some(other) => {

@@ -2,7 +2,6 @@
 
 mod write;
 
-#[allow(unused_imports, reason = "the handles that write will use it")]
 pub(crate) use crate::object::links::write::{insert, release, remove, rename};
 
 use crate::error::{Error, Place, Result};

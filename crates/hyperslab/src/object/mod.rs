@@ -1,5 +1,4 @@
 //! What objects are: headers, links, attributes, and the heaps and trees that hold them.
-#![allow(dead_code, reason = "the handles that write will use it")]
 
 pub(crate) mod attributes;
 pub(crate) mod btree;

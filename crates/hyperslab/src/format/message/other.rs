@@ -1,7 +1,6 @@
 //! The small messages: external files, sharing, time, and what the superblock extension holds.
 //!
 //! Spec: IV.A.2.h, IV.A.2.n to IV.A.2.x.
-#![allow(dead_code, reason = "the writer of old headers will use it")]
 
 use crate::error::{Error, Result};
 use crate::format::bytes::{Address, Cursor, Length, Sink, Wire};
@@ -109,17 +108,6 @@ record! {
         reserved: [u8; 3];
         /// Seconds since 1970.
         seconds: u32;
-    }
-}
-
-record! {
-    /// Half the entries a node of each kind of version-1 B-tree has at most, where they differ from the defaults.
-    ///
-    /// Spec: IV.A.2.t "The B-tree 'K' Values Message".
-    pub(crate) struct BTreeK [version 0,] {
-        chunk: u16;
-        group_internal: u16;
-        group_leaf: u16;
     }
 }
 

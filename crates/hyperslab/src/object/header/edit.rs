@@ -15,8 +15,6 @@ use std::sync::Arc;
 
 /// Bytes left in a new header for two or three small attributes.
 pub(crate) const ROOM: usize = 160;
-/// Bytes of messages a new header of a dataset has at least.
-pub(crate) const DATASET: usize = 256;
 /// Bytes of a further chunk that are left for what comes next, at least and at most.
 const FURTHER: Range<usize> = 128..1024;
 
