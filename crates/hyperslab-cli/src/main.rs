@@ -40,7 +40,7 @@ use std::process::ExitCode;
 #[command(name = "hyperslab", version, after_help = "FILE/PATH is run.h5/entry/data or run.h5::/entry/data.")]
 struct Cli {
     /// Which other files a file may name, for its virtual datasets, external links and raw data: those in its
-    /// own `tree`, `anywhere`, `none`, or those in DIR[:DIR].
+    /// own `tree`, `anywhere`, `none`, or those in DIR:DIR....
     #[arg(long, global = true, default_value = "tree", value_name = "WHERE")]
     sources: String,
     #[command(subcommand)]

@@ -101,7 +101,7 @@ impl FilterPipeline {
     /// The stored form of a chunk, and the mask of the optional filters left out of it.
     ///
     /// # Errors
-    /// `Unsupported` when a required filter has no encoder here.
+    /// `Unsupported` when a required filter has no encoder here, or makes the chunk much larger.
     pub(crate) fn encode(&self, raw: &[u8]) -> Result<(Vec<u8>, u32)> {
         self.encode_with(raw, &mut Scratch::default())
     }
@@ -112,11 +112,22 @@ impl FilterPipeline {
     /// As [`encode`](Self::encode).
     pub(crate) fn encode_with(&self, raw: &[u8], scratch: &mut Scratch) -> Result<(Vec<u8>, u32)> {
         let Scratch { front, back, work } = scratch;
+        let most = largest_between(raw.len())?;
+        // What is stored here must be read again, by a reader that bounds what it decodes.
+        let check = |length: usize| {
+            if length <= most {
+                return Ok(length);
+            }
+            Err(Error::unsupported(format!(
+                "it makes {length} bytes of a chunk, at most {most} are read again"
+            )))
+        };
         let mut mask = 0;
         let mut held = None;
         for (filter, bit) in self.filters.iter().zip(bits()) {
             let input = held.map_or(raw, |length| front.get(..length).unwrap_or_default());
-            match filter.encode_into(input, back, work) {
+            let encoded = filter.encode_into(input, back, work).and_then(check);
+            match encoded {
                 Ok(length) => {
                     std::mem::swap(front, back);
                     held = Some(length);

@@ -111,7 +111,7 @@ impl VirtualBlock {
         }
     }
 
-    /// Writes `mappings` as version 0, one by one; as [`new`](Self::new) and then `write`, but in little memory.
+    /// Writes `mappings` as version 0, one by one; as `new` and then `write`, but in little memory.
     pub(crate) fn write_all<'a>(
         mappings: impl ExactSizeIterator<Item = Mapped<'a>>,
         oldest: Oldest,

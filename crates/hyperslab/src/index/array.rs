@@ -135,6 +135,8 @@ impl Block {
 /// An array that is stored in blocks.
 pub(crate) trait Blocks {
     fn format(&self) -> &ElementFormat;
+    /// No element from this one on was ever set.
+    fn end(&self) -> u64;
     /// The block that element `index` is in.
     fn block(&self, md: &Metadata, index: u64) -> Result<Block>;
 }
@@ -152,8 +154,10 @@ pub(crate) fn visit(
     (first, last): (&[u64], &[u64]),
     found: &mut dyn FnMut(&[u64], StoredChunk) -> Result<()>,
 ) -> Result<()> {
+    // An extent may be enormous, of which next to nothing was written.
+    let Some(last) = order.before(last, array.end()) else { return Ok(()) };
     let mut block = Block { first: 0, count: 0, bytes: None };
-    order.runs(first, last, &mut |coords, start, count, axis| {
+    order.runs(first, &last, &mut |coords, start, count, axis| {
         let end = start.checked_add(count).ok_or_else(|| Error::usage("more chunks than 64 bits count"))?;
         let origin = coords.get(axis).copied().unwrap_or(0);
         let mut index = start;

@@ -225,6 +225,11 @@ impl Blocks for Array {
         &self.format
     }
 
+    /// The array of a dataset of fixed size has an element for each chunk.
+    fn end(&self) -> u64 {
+        self.header.data_block.map_or(0, |_| u64::MAX)
+    }
+
     fn block(&self, md: &Metadata, index: u64) -> Result<Block> {
         self.check(index)?;
         let Some(address) = self.header.data_block else {

@@ -127,6 +127,19 @@ impl Order {
         self.sides.iter().try_fold(1_u64, |count, side| count.checked_mul((*side)?))
     }
 
+    /// The last chunk of a box, moved along the slowest axis to where the numbers before `end` end; none when
+    /// there are none.
+    pub(crate) fn before(&self, last: &[u64], end: u64) -> Option<Vec<u64>> {
+        let most = end.checked_sub(1)?;
+        let mut last = last.to_vec();
+        if let (Some(axis), Some(step)) = (self.axes.first(), self.steps.first())
+            && let Some(coord) = last.get_mut(*axis)
+        {
+            *coord = (*coord).min(most.checked_div(*step).unwrap_or(0));
+        }
+        Some(last)
+    }
+
     /// Calls `run` with the coordinates, number and count of each run of consecutive chunks of
     /// the box, in order; coordinates step along the axis given last.
     pub(crate) fn runs(&self, first: &[u64], last: &[u64], run: &mut OnRun<'_>) -> Result<()> {
@@ -225,6 +238,14 @@ mod tests {
         assert_eq!(order.index(&[0, 2, 1]).unwrap(), 13);
         assert!(grid(vec![Some(20), None, None]).order(true).is_err());
         assert!(grid(vec![Some(20), None, Some(7)]).order(false).is_err());
+    }
+
+    #[test]
+    fn a_box_ends_where_the_chunks_that_were_ever_written_end() {
+        let order = grid(vec![Some(20), None, Some(7)]).order(true).unwrap();
+        assert_eq!(order.before(&[1, u64::MAX, 2], 14), Some(vec![1, 2, 2]));
+        assert_eq!(order.before(&[1, 1, 2], 14), Some(vec![1, 1, 2]));
+        assert_eq!(order.before(&[1, 1, 2], 0), None);
     }
 
     #[test]

@@ -314,6 +314,10 @@ impl Blocks for Array {
         &self.format
     }
 
+    fn end(&self) -> u64 {
+        self.header.index_block.map_or(0, |_| self.header.max_index_set.0)
+    }
+
     fn block(&self, md: &Metadata, index: u64) -> Result<Block> {
         let Some(address) = self.header.index_block.filter(|_| index < self.header.max_index_set.0) else {
             return Ok(Block { first: index, count: u64::MAX - index, bytes: None });
