@@ -4,7 +4,8 @@ use crate::edit;
 use crate::error::Raise;
 use crate::object::PyObject;
 use crate::selection::PySelection;
-use hyperslab::{File, OpenOptions, ReferenceKind};
+use hyperslab::{File, Locking, OpenOptions, ReferenceKind};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::{Bound, PyResult, Python, pyclass, pyfunction, pymethods};
 use pyo3::types::{PyBytes, PyDict};
 use std::ffi::OsStr;
@@ -16,18 +17,28 @@ use std::path::PathBuf;
 #[derive(Debug)]
 pub(crate) struct PyFile(pub(crate) File);
 
+/// The locking that h5py has these names for.
+fn locks(name: &str) -> PyResult<Locking> {
+    match name {
+        "true" => Ok(Locking::On),
+        "false" => Ok(Locking::Off),
+        "best-effort" => Ok(Locking::BestEffort),
+        _ => Err(PyValueError::new_err(format!("Unsupported locking value: {name}"))),
+    }
+}
+
 /// Opens a file.
 #[pyfunction]
-#[pyo3(signature = (path, *, writable = false, swmr = false, locking = true, vds_prefix = None))]
+#[pyo3(signature = (path, *, writable = false, swmr = false, locking = "best-effort", vds_prefix = None))]
 pub(crate) fn open(
     py: Python<'_>,
     path: Vec<u8>,
     writable: bool,
     swmr: bool,
-    locking: bool,
+    locking: &str,
     vds_prefix: Option<String>,
 ) -> PyResult<PyFile> {
-    let mut options = OpenOptions::new().locking(locking);
+    let mut options = OpenOptions::new().locking(locks(locking)?);
     if let Some(prefix) = vds_prefix {
         options = options.vds_prefix(prefix);
     }
@@ -43,10 +54,10 @@ pub(crate) fn create(
     py: Python<'_>,
     path: Vec<u8>,
     exclusive: bool,
-    locking: bool,
+    locking: &str,
     options: &Bound<'_, PyDict>,
 ) -> PyResult<PyFile> {
-    let options = edit::file_options(options)?.locking(locking);
+    let options = edit::file_options(options)?.locking(locks(locking)?);
     let path = PathBuf::from(OsStr::from_bytes(&path));
     py.detach(|| if exclusive { options.create_new(path) } else { options.create(path) }).raise().map(PyFile)
 }

@@ -5,7 +5,7 @@ use crate::error::{Error, Place, Result};
 use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
 use crate::format::message::other::{FileSpace, SymbolTable};
 use crate::format::object_header::{RawMessage, kind};
-use crate::format::superblock::{OPEN_FOR_SWMR, OPEN_FOR_WRITE, OldGroups, SIGNATURE, Superblock};
+use crate::format::superblock::{OPEN_FOR_SWMR, OPEN_FOR_WRITE, OldGroups, Purpose, SIGNATURE, Superblock};
 use crate::metadata::Metadata;
 use crate::metadata::stage::Stage;
 use crate::object::header::{Header, edit};
@@ -99,7 +99,7 @@ impl FileState {
     /// A file that is only read.
     pub(crate) fn open(storage: Arc<dyn ReadAt>) -> Result<Self> {
         let pages = Pages::new(storage).map_err(|error| Error::io("cannot read the file", error))?;
-        let (superblock, probe) = find_superblock(pages)?;
+        let (superblock, probe) = find_superblock(pages, Purpose::Read)?;
         let metadata = probe.with_widths(superblock.widths);
         let objects = Objects::open(metadata, superblock.extension)?;
         Ok(Self::new(objects, superblock, None))
@@ -109,7 +109,7 @@ impl FileState {
     pub(crate) fn open_writable(storage: Arc<dyn WriteAt>, shared: bool) -> Result<Self> {
         let pages = Pages::new(Arc::clone(&storage) as Arc<dyn ReadAt>)
             .map_err(|error| Error::io("cannot read the file", error))?;
-        let (superblock, probe) = find_superblock(pages)?;
+        let (superblock, probe) = find_superblock(pages, Purpose::Write)?;
         let end =
             superblock.end_of_file.map_or_else(|| probe.end(), |end| end.0.saturating_sub(superblock.base));
         let bounds = match superblock.version {
@@ -130,13 +130,19 @@ impl FileState {
         Ok(state)
     }
 
+    /// Fails when no file can have so large a user block.
+    pub(crate) fn check_user_block(bytes: u64) -> Result<()> {
+        if bytes != 0 && (bytes < 512 || !bytes.is_power_of_two()) {
+            let message = format!("a user block of {bytes} bytes: it has 512 or a larger power of two");
+            return Err(Error::usage(message));
+        }
+        Ok(())
+    }
+
     /// A new file, in `storage` that is empty, behind a user block of `user_block` bytes.
     pub(crate) fn create(storage: Arc<dyn WriteAt>, options: &OpenOptions, shared: bool) -> Result<Self> {
         let (bounds, user_block) = (options.bounds, options.user_block);
-        if user_block != 0 && (user_block < 512 || !user_block.is_power_of_two()) {
-            let message = format!("a user block of {user_block} bytes: it has 512 or a larger power of two");
-            return Err(Error::usage(message));
-        }
+        Self::check_user_block(user_block)?;
         let mut superblock = Superblock::new(bounds, user_block);
         let metadata = Metadata::writable(storage, user_block, superblock.widths, superblock.size())?
             .with_bounds(bounds);
@@ -363,7 +369,7 @@ impl FileState {
     /// Takes the lock of a reader again.
     pub(crate) fn lock_again(&self) -> Result<()> {
         let Some(storage) = &self.locked else { return Ok(()) };
-        storage.lock_shared().map_err(|error| Error::io("cannot open the file", error))
+        storage.lock_shared(self.options.locks()).map_err(|error| Error::io("cannot open the file", error))
     }
 
     /// Keeps a file open that is written through a virtual dataset of this one, until this one is closed.
@@ -489,12 +495,13 @@ impl Drop for FileState {
 }
 
 /// The superblock is at offset 0, or behind a user block at 512, 1024, 2048, ...
-fn find_superblock(pages: Pages) -> Result<(Superblock, Metadata)> {
+fn find_superblock(pages: Pages, purpose: Purpose) -> Result<(Superblock, Metadata)> {
     let start = find_signature(&pages)?;
     let place = || format!("superblock at {start:#x}");
     let probe = Metadata::new(pages, start, Widths::EIGHT);
     let bytes = probe.read_up_to(Address(0), SUPERBLOCK_MAX)?;
     let superblock = Superblock::read(&mut Cursor::new(&bytes, Widths::EIGHT)).at(place)?;
+    superblock.check_marks(purpose).at(place)?;
     check_superblock(&superblock, &probe).at(place)?;
     Ok((superblock, probe))
 }
@@ -540,20 +547,16 @@ fn check_superblock(superblock: &Superblock, probe: &Metadata) -> Result<()> {
     if let Some(address) = superblock.driver {
         check_driver(probe, address).at(|| "driver information")?;
     }
+    // A live writer says where its file ends before it is that long.
+    let live = superblock.version >= 3 && superblock.flags & OPEN_FOR_SWMR != 0;
     if let Some(end) = superblock.end_of_file
+        && !live
         && end.0.saturating_sub(superblock.base) > length
     {
         return Err(Error::malformed(format!(
             "the file is truncated: it says it is {} bytes long, but {length} are there",
             end.0.saturating_sub(superblock.base)
         )));
-    }
-    if superblock.version >= 3 && superblock.flags & (OPEN_FOR_WRITE | OPEN_FOR_SWMR) != 0 {
-        let cause = std::io::Error::new(
-            std::io::ErrorKind::WouldBlock,
-            "it is marked as open for writing; when its writer is gone, `h5clear -s` removes the mark",
-        );
-        return Err(Error::io("cannot open the file", cause));
     }
     Ok(())
 }

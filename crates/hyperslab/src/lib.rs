@@ -67,6 +67,7 @@ pub use reference::Referenced;
 pub use source_policy::SourcePolicy;
 pub use space::{AxisSlab, Blocks, Extent, Hyperslab, Points, Selection};
 pub use status::{Gaps, MappingStatus, Problem};
+pub use storage::lock::Locking;
 pub use vds::access::{DatasetAccess, ExtentView};
 pub use vds::layout::{VirtualLayout, VirtualSource};
 pub use vds::mapping::VirtualMapping;

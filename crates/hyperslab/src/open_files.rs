@@ -4,6 +4,7 @@ use crate::error::{Error, Place, Result};
 use crate::file_state::FileState;
 use crate::source_policy::SourcePolicy;
 use crate::storage::file::{Stamp, stamp_of};
+use crate::storage::lock::Locking;
 use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::io;
@@ -18,7 +19,7 @@ const KEPT: usize = 512;
 struct Key {
     stamp: Stamp,
     directory: PathBuf,
-    locking: bool,
+    locking: Locking,
     sources: SourcePolicy,
 }
 
@@ -50,7 +51,7 @@ impl OpenFiles {
         self.clock += 1;
         let Some(kept) = self.files.get_mut(key) else { return Ok(None) };
         kept.used = self.clock;
-        if !kept.locked && key.locking {
+        if !kept.locked && key.locking != Locking::Off {
             kept.file.lock_again()?;
             kept.locked = true;
         }
@@ -142,7 +143,7 @@ pub(crate) fn open(path: &Path, opener: &Arc<FileState>) -> Result<Option<Arc<Fi
     let key = Key {
         stamp,
         directory: absolute.parent().map(Path::to_path_buf).unwrap_or_default(),
-        locking: options.is_locking(),
+        locking: options.locks(),
         sources: options.source_policy().clone(),
     };
     let kept = OPEN.lock().get(&key, opener);

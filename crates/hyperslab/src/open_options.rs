@@ -10,6 +10,7 @@ use crate::open_files;
 use crate::source_policy::SourcePolicy;
 use crate::storage::family::FamilyStorage;
 use crate::storage::file::{FileStorage, Stamp};
+use crate::storage::lock::Locking;
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{ReadAt, WriteAt};
 use std::io;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct OpenOptions {
-    unlocked: bool,
+    locking: Locking,
     /// Where virtual datasets look for their source files first.
     vds_prefix: Option<String>,
     sources: SourcePolicy,
@@ -53,12 +54,13 @@ impl OpenOptions {
     }
 
     /// Whether to take the lock that keeps writers out while the file is read, and everybody while it is
-    /// written; on by default.
+    /// written: `true` and `false`, or a [`Locking`]; where the file system has locks, by default.
     ///
-    /// The environment variable `HDF5_USE_FILE_LOCKING`, when `FALSE` or `0`, turns it off as well.
+    /// The environment variable `HDF5_USE_FILE_LOCKING` has the last word: `TRUE` or `1`, `FALSE` or `0`,
+    /// `BEST_EFFORT`; anything else says nothing.
     #[must_use]
-    pub fn locking(mut self, on: bool) -> Self {
-        self.unlocked = !on;
+    pub fn locking(mut self, locking: impl Into<Locking>) -> Self {
+        self.locking = locking.into();
         self
     }
 
@@ -114,8 +116,14 @@ impl OpenOptions {
         self
     }
 
-    pub(crate) fn is_locking(&self) -> bool {
-        !self.unlocked
+    /// The locking that was asked for, unless the environment asks for another.
+    pub(crate) fn locks(&self) -> Locking {
+        match std::env::var("HDF5_USE_FILE_LOCKING").as_deref() {
+            Ok("TRUE" | "1") => Locking::On,
+            Ok("FALSE" | "0") => Locking::Off,
+            Ok("BEST_EFFORT") => Locking::BestEffort,
+            _ => self.locking,
+        }
     }
 
     pub(crate) fn prefix(&self) -> Option<&str> {
@@ -173,7 +181,7 @@ impl OpenOptions {
         let open = || {
             open_files::forget(path);
             let storage = Arc::new(FileStorage::open_writable(path).map_err(cannot_open)?);
-            self.lock_to_write(&storage)?;
+            storage.lock_exclusive(self.locks()).map_err(cannot_open)?;
             let state = FileState::open_writable(Arc::clone(&storage) as Arc<dyn WriteAt>, true)?;
             Ok(self.finish(state, path, storage))
         };
@@ -236,10 +244,15 @@ impl OpenOptions {
                 let cause = io::Error::new(io::ErrorKind::WouldBlock, "this program has it open");
                 return Err(cannot_create(cause));
             }
+            FileState::check_user_block(self.user_block)?;
             open_files::forget(path);
             let new = before == Before::Nothing;
             let storage = Arc::new(FileStorage::create(path, new).map_err(cannot_create)?);
-            self.lock_to_write(&storage)?;
+            storage.lock_exclusive(self.locks()).map_err(cannot_open)?;
+            if storage.writer_alive().map_err(cannot_create)? {
+                let cause = io::Error::new(io::ErrorKind::WouldBlock, "a live writer has it open");
+                return Err(cannot_create(cause));
+            }
             storage.set_len(0).map_err(cannot_create)?;
             let state = FileState::create(Arc::clone(&storage) as Arc<dyn WriteAt>, self, true)?;
             Ok(self.finish(state, path, storage))
@@ -258,18 +271,9 @@ impl OpenOptions {
         File { state }
     }
 
-    fn lock_to_write(&self, storage: &FileStorage) -> Result<()> {
-        if self.unlocked || !locking_wanted() {
-            return Ok(());
-        }
-        storage.lock_exclusive().map_err(cannot_open)
-    }
-
     fn open_storage(&self, path: &Path) -> Result<File> {
         let storage = Arc::new(FileStorage::open(path).map_err(cannot_open)?);
-        if !self.unlocked && locking_wanted() {
-            storage.lock_shared().map_err(cannot_open)?;
-        }
+        storage.lock_shared(self.locks()).map_err(cannot_open)?;
         let stamp = storage.stamp();
         let mut state = match FileState::open(Arc::clone(&storage) as Arc<dyn ReadAt>) {
             Err(error) => open_family(path, &stamp).ok_or(error)?,
@@ -298,9 +302,4 @@ fn open_family(path: &Path, first: &Stamp) -> Option<FileState> {
         return None;
     }
     FileState::open(Arc::new(family)).ok()
-}
-
-fn locking_wanted() -> bool {
-    let wanted = std::env::var("HDF5_USE_FILE_LOCKING").unwrap_or_default();
-    !matches!(wanted.as_str(), "FALSE" | "0")
 }

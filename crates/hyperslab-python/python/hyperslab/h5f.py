@@ -136,9 +136,9 @@ def _prefix(fapl):
 
 
 def _locking(fapl):
-    if "HDF5_USE_FILE_LOCKING" in os.environ:
-        return True
-    return fapl is None or fapl.get_file_locking()[0]
+    """The locking of a property list; the environment has the last word, in the engine."""
+    wanted, lenient = (True, True) if fapl is None else fapl.get_file_locking()
+    return ("best-effort" if lenient else "true") if wanted else "false"
 
 
 def _asked(fapl):

@@ -6,6 +6,7 @@ use crate::error::{Error, Result};
 use crate::format::btree_v1::TreeK;
 use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
 use crate::format::symbol_table::{HeapOffset, SymbolEntry};
+use std::io;
 
 /// The eight bytes every HDF5 file has at offset 0, 512, 1024, ...
 pub(crate) const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
@@ -14,6 +15,21 @@ pub(crate) const SIGNATURE: [u8; 8] = *b"\x89HDF\r\n\x1a\n";
 pub(crate) const OPEN_FOR_WRITE: u32 = 1;
 /// A version-3 superblock is marked while a single writer lets readers in.
 pub(crate) const OPEN_FOR_SWMR: u32 = 4;
+
+/// A mark that old programs left, and that means nothing.
+const OLD_MARK: u32 = 2;
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To read what nobody writes.
+    Read,
+    /// To write, alone or with readers.
+    Write,
+    /// To read while a live writer writes, or when nobody does.
+    #[allow(dead_code, reason = "readers that follow a writer will use it")]
+    Follow,
+}
 
 /// What the superblock says.
 #[derive(Clone, Debug, PartialEq)]
@@ -100,6 +116,25 @@ impl Superblock {
             driver: None,
             groups: (version == 0).then(OldGroups::new),
         }
+    }
+
+    /// Fails when the marks of the file say that it is not to be opened for this now.
+    pub(crate) fn check_marks(&self, purpose: Purpose) -> Result<()> {
+        if self.flags & !(OPEN_FOR_WRITE | OLD_MARK | OPEN_FOR_SWMR) != 0 {
+            return Err(Error::malformed(format!("superblock: consistency flags are {:#x}", self.flags)));
+        }
+        let marks = self.flags & (OPEN_FOR_WRITE | OPEN_FOR_SWMR);
+        let cause = match purpose {
+            _ if self.version < 3 || marks == 0 => return Ok(()),
+            Purpose::Follow if marks == OPEN_FOR_WRITE | OPEN_FOR_SWMR => return Ok(()),
+            Purpose::Follow => "it is marked as open, but not for SWMR writing",
+            _ if marks & OPEN_FOR_SWMR != 0 => "it is marked as already open for SWMR writing",
+            _ => "it is marked as already open for writing",
+        };
+        let way_out =
+            "when its writer is gone, `hyperslab recover` makes the file whole and takes the mark off";
+        let cause = io::Error::new(io::ErrorKind::ResourceBusy, format!("{cause}; {way_out}"));
+        Err(Error::io("cannot open the file", cause))
     }
 
     /// Bytes on disk.
@@ -235,7 +270,7 @@ fn read_new(cursor: &mut Cursor<'_>, version: u8, start: usize) -> Result<Superb
 
 #[cfg(test)]
 mod tests {
-    use super::{OldGroups, Superblock};
+    use super::{OldGroups, Purpose, Superblock};
     use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
     use proptest::prelude::{Strategy, any, prop, proptest};
 
@@ -245,6 +280,22 @@ mod tests {
         let groups = OldGroups::new().rooted(Address(136), Address(680), widths).unwrap();
         assert_eq!(groups.root.cache_type, 1);
         assert_eq!(groups.root.scratch[..9], [136, 0, 0, 0, 0xa8, 2, 0, 0, 0]);
+    }
+
+    #[test]
+    fn marks_keep_out_whom_they_concern() {
+        let marked = |version, flags| Superblock { version, flags, ..Superblock::new(Bounds::V110, 0) };
+        let opens = |version, flags| {
+            [Purpose::Read, Purpose::Write, Purpose::Follow]
+                .map(|purpose| marked(version, flags).check_marks(purpose).is_ok())
+        };
+        assert_eq!(opens(3, 0), [true; 3]);
+        assert_eq!(opens(3, 2), [true; 3]);
+        assert_eq!(opens(3, 1), [false; 3]);
+        assert_eq!(opens(3, 4), [false; 3]);
+        assert_eq!(opens(3, 5), [false, false, true]);
+        assert_eq!(opens(2, 5), [true; 3]);
+        assert_eq!(opens(2, 8), [false; 3]);
     }
 
     fn block() -> impl Strategy<Value = Superblock> {

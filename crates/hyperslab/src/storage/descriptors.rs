@@ -1,6 +1,6 @@
 //! [`Descriptor`]: an open file that is closed for a while when the program has too many open.
 
-use crate::storage::file::told;
+use crate::storage::lock::Locking;
 use parking_lot::{Mutex, RwLock};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -22,7 +22,8 @@ pub(crate) struct Descriptor {
     path: Option<PathBuf>,
     /// Device and inode.
     identity: (u64, u64),
-    locked: AtomicBool,
+    /// How it is locked for reading, while it is.
+    locked: Mutex<Option<Locking>>,
     /// Since somebody last looked for one to close.
     used: AtomicBool,
 }
@@ -81,7 +82,7 @@ fn close_some() -> bool {
 
 impl Descriptor {
     pub(super) fn new(file: File, path: Option<PathBuf>, identity: (u64, u64)) -> Self {
-        let (locked, used) = (AtomicBool::new(false), AtomicBool::new(true));
+        let (locked, used) = (Mutex::new(None), AtomicBool::new(true));
         Self { file: RwLock::new(Some(file)), path, identity, locked, used }
     }
 
@@ -116,8 +117,9 @@ impl Descriptor {
         if (metadata.dev(), metadata.ino()) != self.identity {
             return Err(io::Error::other("another file has taken its name while it was in use"));
         }
-        if self.locked.load(Ordering::Relaxed) {
-            told(&file.try_lock_shared(), LOCKED)?;
+        let locked = *self.locked.lock();
+        if let Some(locking) = locked {
+            locking.share(&file)?;
         }
         if OPEN.fetch_add(1, Ordering::Relaxed) >= *ROOM {
             close_some();
@@ -125,14 +127,14 @@ impl Descriptor {
         Ok(file)
     }
 
-    pub(super) fn lock_shared(&self) -> io::Result<()> {
-        self.with(|file| told(&file.try_lock_shared(), LOCKED))?;
-        self.locked.store(true, Ordering::Relaxed);
+    pub(super) fn lock_shared(&self, locking: Locking) -> io::Result<()> {
+        self.with(|file| locking.share(file))?;
+        *self.locked.lock() = Some(locking);
         Ok(())
     }
 
     pub(super) fn unlock(&self) {
-        self.locked.store(false, Ordering::Relaxed);
+        *self.locked.lock() = None;
         if let Some(file) = &*self.file.read() {
             // A file system without locks has none to release.
             let _ = file.unlock();
@@ -151,8 +153,6 @@ impl Descriptor {
         closed
     }
 }
-
-const LOCKED: &str = "is locked by another process that writes it";
 
 impl Drop for Descriptor {
     fn drop(&mut self) {

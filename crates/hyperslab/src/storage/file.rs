@@ -2,8 +2,9 @@
 #![expect(clippy::disallowed_methods, reason = "this room is where the operating system is touched")]
 
 use crate::storage::descriptors::{self, Descriptor};
+use crate::storage::lock::{self, Locking};
 use crate::storage::{ReadAt, WriteAt};
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -106,20 +107,42 @@ impl FileStorage {
         Ok(Self { file: Arc::new(Descriptor::new(file, again, stamp.identity())), stamp })
     }
 
-    /// Takes the shared lock that readers of HDF5 hold; file systems without locks are let pass.
-    pub(crate) fn lock_shared(&self) -> io::Result<()> {
-        self.file.lock_shared()
+    /// Takes the lock that readers share.
+    pub(crate) fn lock_shared(&self, locking: Locking) -> io::Result<()> {
+        self.file.lock_shared(locking)
     }
 
-    /// Takes the lock that a writer of HDF5 holds; file systems without locks are let pass.
-    pub(crate) fn lock_exclusive(&self) -> io::Result<()> {
-        self.file
-            .with(|file| told(&file.try_lock(), "is open elsewhere: whoever reads or writes it holds a lock"))
+    /// Takes the lock that a writer has alone.
+    pub(crate) fn lock_exclusive(&self, locking: Locking) -> io::Result<()> {
+        self.file.with(|file| locking.take(file))
     }
 
     /// Lets others in.
     pub(crate) fn unlock(&self) {
         self.file.unlock();
+    }
+
+    /// Says that the live writer of this file lives, for as long as the file is open or until
+    /// [`unlock_alive`](Self::unlock_alive). Nobody is kept out by it.
+    #[allow(dead_code, reason = "live writers will use it")]
+    pub(crate) fn lock_alive(&self) -> io::Result<()> {
+        self.file.with(lock::hold_alive)
+    }
+
+    /// Takes that back.
+    #[allow(dead_code, reason = "live writers will use it")]
+    pub(crate) fn unlock_alive(&self) {
+        // The file is there, so nothing is to fail.
+        let _ = self.file.with(|file| {
+            lock::release_alive(file);
+            Ok(())
+        });
+    }
+
+    /// Whether a live writer of this engine has the file open, other than through this storage. Writers of other
+    /// makes, and those on file systems without locks, are not known.
+    pub(crate) fn writer_alive(&self) -> io::Result<bool> {
+        self.file.with(lock::is_alive)
     }
 
     #[cfg(test)]
@@ -135,14 +158,6 @@ impl FileStorage {
 
 fn not_regular() -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file")
-}
-
-/// The answer to a lock; a file system that has none gives none.
-pub(super) fn told(locked: &Result<(), TryLockError>, held: &str) -> io::Result<()> {
-    match locked {
-        Err(TryLockError::WouldBlock) => Err(io::Error::new(io::ErrorKind::WouldBlock, held)),
-        Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
-    }
 }
 
 /// The stamp of the file at `path`, without opening it.

@@ -4,6 +4,7 @@ pub(crate) mod coalesce;
 mod descriptors;
 pub(crate) mod family;
 pub(crate) mod file;
+pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod pages;
 
