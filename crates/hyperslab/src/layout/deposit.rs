@@ -1,8 +1,10 @@
 //! Moves elements from memory into tiles: gather, convert, scatter.
 
 use crate::error::{Error, Result};
+use crate::layout::contiguous;
 use crate::layout::execute::{GAP, Memory, Moving, STAGED, Stored, room};
 use crate::layout::plan::{Division, Lane, Nest, Window};
+use crate::layout::write::Order;
 
 /// A run of at least this many bytes is written straight from memory, one write for each run.
 const DIRECT: usize = 16 << 10;
@@ -49,6 +51,12 @@ impl<'a> Deposit<'a> {
     /// Whether threads may convert side by side: a heap takes one element after the other.
     pub(crate) fn is_parallel(&self) -> bool {
         !self.memory.conversion.fills_heap()
+    }
+
+    /// All elements where they are in memory, when that is how they are stored and what an order writes.
+    pub(crate) fn everything(&self, order: &Order<'_>, dims: &[u64]) -> Option<&'a [u8]> {
+        let total = contiguous::total(dims, self.element).ok()?;
+        (self.copy && self.input.len() as u64 == total && order.is_everything(dims)).then_some(self.input)
     }
 
     /// The elements of a cell where they are in memory, when those are the bytes of a tile of `length`.

@@ -110,6 +110,16 @@ pub(crate) struct Order<'a> {
 }
 
 impl Order<'_> {
+    /// Whether every element is written, from the same place in an array of the same shape.
+    pub(crate) fn is_everything(&self, dims: &[u64]) -> bool {
+        let [part] = self.parts else { return false };
+        let same = |(number, (axis, dim)): (usize, (&PartAxis, &u64))| {
+            let all = Segment { place: 0, place_step: 1, source: 0, source_step: 1, count: *dim };
+            (axis.place_axis, axis.source_axis) == (Some(number), Some(number)) && *axis.segments == [all]
+        };
+        part.axes.len() == dims.len() && part.axes.iter().zip(dims).enumerate().all(same)
+    }
+
     /// Whether every element is written.
     fn covers(&self, dims: &[u64]) -> bool {
         let all = dims.iter().try_fold(1_u64, |all, dim| all.checked_mul(*dim));
@@ -186,6 +196,9 @@ fn hold(
 
 /// Whether no two segments of an axis share an element; `false` also when that takes long to find out.
 fn is_apart(axis: &PartAxis) -> bool {
+    if axis.segments.len() < 2 {
+        return true;
+    }
     let mut sources: Vec<_> =
         axis.segments.iter().filter(|segment| segment.count > 0).map(Segment::sources).collect();
     sources.sort_by_key(|sources| sources.start);

@@ -150,6 +150,9 @@ impl Selection {
         if let Some(rank) = self.rank().filter(|rank| *rank != dims.len()) {
             return Err(Error::usage(format!("selection has {rank} axes, the dataset has {}", dims.len())));
         }
+        if *self == Self::All {
+            return Ok(());
+        }
         let Some((low, high)) = self.bounds(dims)? else { return Ok(()) };
         for (axis, ((low, high), dim)) in low.iter().zip(&high).zip(dims).enumerate() {
             if high >= dim {
