@@ -2,7 +2,8 @@
 
 use crate::datatype::{CharacterSet, Conversion, Datatype, Element, NoHeap, Value};
 use crate::error::{Error, Place, Result, to_usize};
-use crate::format::message::attribute::AttributeMessage;
+use crate::format::bytes::Wire;
+use crate::format::message::attribute::AttributeParts;
 use crate::location::Location;
 use crate::object::attributes;
 use crate::space::Extent;
@@ -150,14 +151,17 @@ impl Location {
             return Err(Error::usage(message));
         }
         let md = self.file.metadata();
-        let message = AttributeMessage {
-            name: name.to_vec(),
+        let (mut kind, mut space) = (md.sink(), md.sink());
+        datatype.write(&mut kind)?;
+        extent.write(&mut space)?;
+        let message = AttributeParts {
+            name,
             utf8: !name.is_ascii(),
-            datatype: md.encode(&datatype)?,
+            datatype: kind.bytes(),
             datatype_shared: false,
-            dataspace: md.encode(&extent)?,
+            dataspace: space.bytes(),
             dataspace_shared: false,
-            data: bytes,
+            data: &bytes,
         };
         attributes::put(objects, self.address, &message)
     }

@@ -31,6 +31,8 @@ const SHARED: u8 = 2;
 const MOST_COMPACT: u64 = 65_000;
 /// Bytes of a chunk whose shape nobody said.
 const CHUNK_GOAL: u64 = 256 << 10;
+/// Messages that the header of a dataset with a few attributes has.
+const MESSAGES: usize = 8;
 
 /// When the space of a dataset is allocated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -394,39 +396,34 @@ impl DatasetBuilder {
         };
         let layout = self.layout(file, chunk, pipeline.is_some())?;
         let message = |kind, flags, body| RawMessage { kind, flags, body };
-        let mut messages = vec![
-            message(kind::DATASPACE, 0, md.encode(&self.extent)?),
-            self.datatype_message(file)?,
-            message(kind::FILL, CONSTANT, md.encode(&self.fill_message(&layout))?),
-        ];
+        let mut messages = Vec::with_capacity(MESSAGES);
+        messages.push(message(kind::DATASPACE, 0, md.body(&self.extent)?));
+        messages.push(self.datatype_message(file)?);
+        messages.push(message(kind::FILL, CONSTANT, md.body(&self.fill_message(&layout))?));
         if let Some(pipeline) = &pipeline {
-            messages.push(message(kind::FILTER_PIPELINE, CONSTANT, md.encode(pipeline)?));
+            messages.push(message(kind::FILTER_PIPELINE, CONSTANT, md.body(pipeline)?));
         }
-        messages.push(message(kind::LAYOUT, 0, md.encode(&layout)?));
+        messages.push(message(kind::LAYOUT, 0, md.body(&layout)?));
         if md.bounds() == Bounds::Earliest {
-            messages.push(message(kind::TIME, 0, md.encode(&modification_time())?));
+            messages.push(message(kind::TIME, 0, md.body(&modification_time())?));
         }
         let options = edit::Options {
             spare: edit::ROOM,
             track_attributes: self.track_order,
             index_attributes: self.track_order,
         };
-        edit::create(md, &messages, options)
+        edit::create(md, messages, options)
     }
 
     fn datatype_message(&self, file: &FileState) -> Result<RawMessage> {
         let md = file.metadata();
         let Some(named) = self.named else {
-            return Ok(RawMessage {
-                kind: kind::DATATYPE,
-                flags: CONSTANT,
-                body: md.encode(&self.datatype)?,
-            });
+            return Ok(RawMessage { kind: kind::DATATYPE, flags: CONSTANT, body: md.body(&self.datatype)? });
         };
         let mut sink = Sink::new(md.widths());
         Shared::Committed(named).write(&mut sink)?;
         delete::link(&file.objects, named)?;
-        Ok(RawMessage { kind: kind::DATATYPE, flags: CONSTANT | SHARED, body: sink.into_bytes() })
+        Ok(RawMessage { kind: kind::DATATYPE, flags: CONSTANT | SHARED, body: sink.into_body() })
     }
 
     fn fill_message(&self, layout: &DataLayout) -> FillValue {

@@ -274,7 +274,7 @@ impl<'a> Copier<'a> {
     fn datatype(&mut self, from: &Location, header: &Header) -> Result<Address> {
         let datatype = from.file.objects.datatype(header)?;
         let datatype = datatype.with_addresses(usize::from(self.to.metadata().widths().offsets))?;
-        let body = self.to.metadata().encode(&datatype)?;
+        let body = self.to.metadata().body(&datatype)?;
         let message = RawMessage { kind: kind::DATATYPE, flags: CONSTANT, body };
         self.header(header, vec![message])
     }
@@ -289,7 +289,7 @@ impl<'a> Copier<'a> {
             track_attributes: flags & TRACKED != 0,
             index_attributes: flags & INDEXED != 0,
         };
-        edit::create(self.to.metadata(), &messages, options)
+        edit::create(self.to.metadata(), messages, options)
     }
 
     /// The copy of the named datatype that a message of `from` only points at, when it does.
@@ -398,7 +398,7 @@ impl<'a> Copier<'a> {
             dataspace_shared: false,
             data,
         };
-        attributes::put(&file.objects, to, &message)
+        attributes::put(&file.objects, to, &message.parts())
     }
 
     /// Elements of a file as they are in the one copied to; the caller holds the gates.

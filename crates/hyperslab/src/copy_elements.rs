@@ -8,7 +8,7 @@ use crate::datatype::Datatype;
 use crate::error::{Error, Place, Result, to_usize};
 use crate::file_state::FileState;
 use crate::filter::FilterPipeline;
-use crate::format::bytes::{Address, Bounds, Length, Sink, Wire, all_ones};
+use crate::format::bytes::{Address, Body, Bounds, Length, Sink, Wire, all_ones};
 use crate::format::message::fill::{Fill, FillValue};
 use crate::format::message::layout::{ChunkIndexing, ChunkedLayout, DataLayout};
 use crate::format::message::other::{ExternalFiles, ExternalSlot};
@@ -345,8 +345,8 @@ fn external_files(from: &Location, external: &ExternalFiles, to: &Metadata) -> R
     Ok(ExternalFiles { heap, slots })
 }
 
-fn message(kind: u16, flags: u8, body: Vec<u8>) -> RawMessage {
-    RawMessage { kind, flags, body }
+fn message(kind: u16, flags: u8, body: impl Into<Body>) -> RawMessage {
+    RawMessage { kind, flags, body: body.into() }
 }
 
 /// Sides of the boxes in which elements are read and written: whole chunks, as many as the budget holds.

@@ -109,12 +109,14 @@ impl Dataset {
     /// Writes while the caller holds the gate.
     fn write_held(&self, selection: &Selection, memory: &Datatype, bytes: &[u8]) -> Result<()> {
         let state = self.state();
-        let count = if state.extent == Extent::Null {
-            0
+        let dims = state.extent.dims();
+        let place_dims = if state.extent == Extent::Null {
+            vec![0]
         } else {
-            selection.check(state.extent.dims())?;
-            space::product(selection.shape(state.extent.dims())?.into_iter())?
+            selection.check(dims)?;
+            selection.shape(dims)?
         };
+        let count = space::product(place_dims.iter().copied())?;
         let given = (bytes.len() as u64).checked_div(memory.size() as u64).unwrap_or(0);
         if given != count || bytes.len() as u64 != count.saturating_mul(memory.size() as u64) {
             let message = format!(
@@ -127,9 +129,7 @@ impl Dataset {
         if count == 0 {
             return Ok(());
         }
-        let dims = state.extent.dims();
-        let (parts, place_dims) = (space::parts(selection, dims)?, selection.shape(dims)?);
-        self.write_parts(&parts, &place_dims, (memory, bytes))
+        self.write_parts(&space::parts(selection, dims)?, &place_dims, (memory, bytes))
     }
 
     /// Writes parts of an array in memory to stored elements; the caller holds the gate.
@@ -221,7 +221,7 @@ impl Dataset {
         }
         let md = self.file.metadata();
         let extent = Extent::Simple { dims: dims.to_vec(), max: max.to_vec() };
-        let message = RawMessage { kind: kind::DATASPACE, flags: 0, body: md.encode(&extent)? };
+        let message = RawMessage { kind: kind::DATASPACE, flags: 0, body: md.body(&extent)? };
         edit::put(md, self.address, &message)?;
         self.file.forget_layout(self.address);
         self.reload()?;
@@ -331,6 +331,6 @@ fn changed(
 
 fn store(file: &FileState, address: Address, layout: &DataLayout) -> Result<()> {
     let md = file.metadata();
-    let message = RawMessage { kind: kind::LAYOUT, flags: 0, body: md.encode(layout)? };
+    let message = RawMessage { kind: kind::LAYOUT, flags: 0, body: md.body(layout)? };
     edit::put(md, address, &message)
 }

@@ -269,7 +269,7 @@ impl FileState {
             let mut sink = Sink::new(md.widths());
             FileSpace { end, ..file_space.clone() }.write(&mut sink)?;
             let message =
-                RawMessage { kind: kind::FILE_SPACE_INFO, flags: KNOWN_ONLY, body: sink.into_bytes() };
+                RawMessage { kind: kind::FILE_SPACE_INFO, flags: KNOWN_ONLY, body: sink.into_body() };
             edit::put(md, extension, &message)?;
         }
         md.store(Stage::Superblock, Address(0), &self.superblock_at(end, flags))?;

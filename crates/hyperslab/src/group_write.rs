@@ -75,9 +75,9 @@ impl Group {
     pub fn commit_datatype(&self, path: impl AsRef<[u8]>, datatype: &Datatype) -> Result<NamedDatatype> {
         let location = self.insert(path.as_ref(), |file| {
             let md = file.metadata();
-            let body = md.encode(datatype)?;
+            let body = md.body(datatype)?;
             let message = RawMessage { kind: kind::DATATYPE, flags: CONSTANT, body };
-            edit::create(md, &[message], edit::Options { spare: edit::ROOM, ..edit::Options::default() })
+            edit::create(md, vec![message], edit::Options { spare: edit::ROOM, ..edit::Options::default() })
         })?;
         Ok(NamedDatatype { location, datatype: datatype.clone() })
     }

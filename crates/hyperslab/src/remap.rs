@@ -46,7 +46,7 @@ impl Dataset {
         let block = layout.encode(md.widths())?;
         let placed = block.map(|block| objects.global_heap.insert(md, &block)).transpose()?;
         let (collection, index) = placed.map_or((None, 0), |(address, index)| (Some(address), index));
-        let body = md.encode(&DataLayout::Virtual { collection, index })?;
+        let body = md.body(&DataLayout::Virtual { collection, index })?;
         edit::put(md, self.address, &RawMessage { kind: kind::LAYOUT, flags: 0, body })?;
         if let Some(DataLayout::Virtual { collection: Some(address), index }) = old {
             objects.global_heap.remove(md, address, index)?;

@@ -42,23 +42,6 @@ impl BTreeV2Header {
     /// Where address and records of the root and the count of all records are.
     pub(crate) const ROOT_AT: usize = 16;
 
-    /// A header that waits to be written, whose checksum may be stale.
-    pub(crate) fn read_staged(bytes: &[u8], widths: Widths) -> Result<Self> {
-        let mut cursor = Cursor::new(bytes, widths);
-        cursor.skip(5)?;
-        Ok(Self {
-            kind: cursor.u8()?,
-            node_size: cursor.u32()?,
-            record_size: cursor.u16()?,
-            depth: cursor.u16()?,
-            split_percent: cursor.u8()?,
-            merge_percent: cursor.u8()?,
-            root: cursor.address()?,
-            root_records: cursor.u16()?,
-            records: Length(cursor.length()?),
-        })
-    }
-
     /// Bytes on disk.
     pub(crate) fn size(widths: Widths) -> usize {
         usize::from(widths.offsets).saturating_add(usize::from(widths.lengths)).saturating_add(22)
@@ -198,11 +181,11 @@ impl BTreeV2Shape {
     ) -> Result<()> {
         let mut sink = Sink::new(widths);
         self.put_child(&mut sink, child, height)?;
-        let pointer = sink.into_bytes();
+        let pointer = sink.bytes();
         let at = self.child_at(records, height, index, widths)?;
         let place = bytes.get_mut(at..at.saturating_add(pointer.len()));
         place.ok_or_else(|| Error::usage(format!("no child {index} in a node"))).map(|place| {
-            place.copy_from_slice(&pointer);
+            place.copy_from_slice(pointer);
         })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result, to_usize};
 use crate::format::checksum::{is_right, lookup3};
+use smallvec::SmallVec;
 
 /// Sizes in bytes of addresses and lengths in this file.
 ///
@@ -85,12 +86,16 @@ impl<'a> Cursor<'a> {
         self.bytes.get(start..self.position).unwrap_or_default()
     }
 
+    #[inline]
     pub(crate) fn take(&mut self, count: usize) -> Result<&'a [u8]> {
-        let taken = self.rest().get(..count).ok_or_else(|| {
-            Error::malformed(format!("ends after {} bytes, {count} more expected", self.remaining()))
-        })?;
+        let Some(taken) = self.rest().get(..count) else { return Err(self.short(count)) };
         self.position = self.position.saturating_add(count);
         Ok(taken)
+    }
+
+    #[cold]
+    fn short(&self, count: usize) -> Error {
+        Error::malformed(format!("ends after {} bytes, {count} more expected", self.remaining()))
     }
 
     pub(crate) fn skip(&mut self, count: usize) -> Result<()> {
@@ -102,30 +107,38 @@ impl<'a> Cursor<'a> {
         Ok(Self { bytes: self.take(count)?, position: 0, widths: self.widths })
     }
 
+    #[inline]
     pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N]> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N)?);
         Ok(array)
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self) -> Result<u8> {
         self.array::<1>().map(u8::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self) -> Result<u16> {
         self.array().map(u16::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self) -> Result<u32> {
         self.array().map(u32::from_le_bytes)
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self) -> Result<u64> {
         self.array().map(u64::from_le_bytes)
     }
 
     /// A number of `width` bytes, 0 to 8.
     pub(crate) fn uint(&mut self, width: usize) -> Result<u64> {
+        if width == 8 {
+            return self.u64();
+        }
         let mut bytes = [0; 8];
         let taken = self.take(width)?;
         bytes
@@ -206,25 +219,34 @@ impl<'a> Cursor<'a> {
     }
 }
 
-/// Bytes that most messages fit in.
-const USUAL: usize = 128;
+/// Bytes that most structures fit in.
+const USUAL: usize = 160;
+/// Bytes that most messages of headers fit in.
+const SHORT: usize = 56;
+
+/// The bytes of a message; short ones are where it is.
+pub(crate) type Body = SmallVec<[u8; SHORT]>;
 
 /// Collects little-endian numbers at the file's widths.
 #[derive(Clone, Debug)]
 pub(crate) struct Sink {
-    bytes: Vec<u8>,
+    short: [u8; USUAL],
+    /// Bytes of it in use.
+    used: usize,
+    /// All bytes, once they are too many.
+    long: Option<Vec<u8>>,
     widths: Widths,
     bounds: Bounds,
 }
 
 impl Sink {
     pub(crate) fn new(widths: Widths) -> Self {
-        Self::with_room(widths, USUAL)
+        Self { short: [0; USUAL], used: 0, long: None, widths, bounds: Bounds::default() }
     }
 
     /// A sink with room for so many bytes before it has to grow.
     pub(crate) fn with_room(widths: Widths, room: usize) -> Self {
-        Self { bytes: Vec::with_capacity(room), widths, bounds: Bounds::default() }
+        Self { long: Some(Vec::with_capacity(room)), ..Self::new(widths) }
     }
 
     /// The same sink, for readers as old as `bounds` says.
@@ -243,39 +265,100 @@ impl Sink {
     }
 
     pub(crate) fn position(&self) -> usize {
-        self.bytes.len()
+        self.long.as_ref().map_or(self.used, Vec::len)
+    }
+
+    /// What was collected, to look at it.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        match &self.long {
+            None => self.short.get(..self.used).unwrap_or_default(),
+            Some(bytes) => bytes,
+        }
     }
 
     pub(crate) fn into_bytes(self) -> Vec<u8> {
-        self.bytes
+        self.long.unwrap_or_else(|| self.short.get(..self.used).unwrap_or_default().to_vec())
     }
 
+    /// What was collected, as the body of a message.
+    pub(crate) fn into_body(self) -> Body {
+        match self.long {
+            None => Body::from_slice(self.short.get(..self.used).unwrap_or_default()),
+            Some(bytes) => Body::from_vec(bytes),
+        }
+    }
+
+    #[inline]
     pub(crate) fn put(&mut self, bytes: &[u8]) {
-        self.bytes.extend_from_slice(bytes);
+        let end = self.used.saturating_add(bytes.len());
+        if self.long.is_none()
+            && let Some(place) = self.short.get_mut(self.used..end)
+        {
+            place.copy_from_slice(bytes);
+            self.used = end;
+        } else {
+            self.long(bytes.len()).extend_from_slice(bytes);
+        }
+    }
+
+    /// The bytes where they may grow, by `more` in a moment.
+    fn long(&mut self, more: usize) -> &mut Vec<u8> {
+        self.long.get_or_insert_with(|| {
+            let mut bytes = Vec::with_capacity(self.used.saturating_add(more).max(2 * USUAL));
+            bytes.extend_from_slice(self.short.get(..self.used).unwrap_or_default());
+            bytes
+        })
     }
 
     pub(crate) fn zeros(&mut self, count: usize) {
-        self.bytes.resize(self.bytes.len().saturating_add(count), 0);
+        let end = self.used.saturating_add(count);
+        if self.long.is_none()
+            && let Some(place) = self.short.get_mut(self.used..end)
+        {
+            place.fill(0);
+            self.used = end;
+        } else {
+            let bytes = self.long(count);
+            bytes.resize(bytes.len().saturating_add(count), 0);
+        }
     }
 
+    #[inline]
     pub(crate) fn u8(&mut self, value: u8) {
-        self.bytes.push(value);
+        self.put(&[value]);
     }
 
+    #[inline]
     pub(crate) fn u16(&mut self, value: u16) {
         self.put(&value.to_le_bytes());
     }
 
+    #[inline]
     pub(crate) fn u32(&mut self, value: u32) {
         self.put(&value.to_le_bytes());
     }
 
+    #[inline]
     pub(crate) fn u64(&mut self, value: u64) {
         self.put(&value.to_le_bytes());
     }
 
     /// The low `width` bytes of `value`; an error when it needs more.
+    #[inline]
     pub(crate) fn uint(&mut self, value: u64, width: usize) -> Result<()> {
+        match (width, u8::try_from(value), u16::try_from(value), u32::try_from(value)) {
+            (8, ..) => self.u64(value),
+            (4, .., Ok(value)) => self.u32(value),
+            (2, _, Ok(value), _) => self.u16(value),
+            (1, Ok(value), ..) => self.u8(value),
+            _ => return self.odd(value, width),
+        }
+        Ok(())
+    }
+
+    /// A number of an unusual width, or one that does not fit.
+    #[cold]
+    fn odd(&mut self, value: u64, width: usize) -> Result<()> {
         let bytes = value.to_le_bytes();
         let (low, high) = bytes
             .split_at_checked(width)
@@ -305,7 +388,7 @@ impl Sink {
 
     /// Appends the checksum of everything put since `start`.
     pub(crate) fn checksum(&mut self, start: usize) {
-        let sum = lookup3(self.bytes.get(start..).unwrap_or_default());
+        let sum = lookup3(self.bytes().get(start..).unwrap_or_default());
         self.u32(sum);
     }
 }

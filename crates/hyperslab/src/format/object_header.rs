@@ -3,7 +3,7 @@
 //! Spec: IV.A.1 "Data Object Header", versions 1 and 2.
 
 use crate::error::{Error, Result};
-use crate::format::bytes::{Address, Cursor, Sink};
+use crate::format::bytes::{Address, Body, Cursor, Sink};
 
 /// The signature of a version-2 header.
 pub(crate) const SIGNATURE: [u8; 4] = *b"OHDR";
@@ -47,7 +47,7 @@ pub(crate) mod kind {
 pub(crate) struct RawMessage {
     pub(crate) kind: u16,
     pub(crate) flags: u8,
-    pub(crate) body: Vec<u8>,
+    pub(crate) body: Body,
 }
 
 impl RawMessage {
@@ -177,7 +177,7 @@ pub(crate) fn read_messages(cursor: &mut Cursor<'_>, prefix: &Prefix) -> Result<
         }
         let body =
             cursor.take(usize::from(size)).map_err(|error| error.at(format!("message of type {kind:#x}")))?;
-        messages.push(Framed { message: RawMessage { kind, flags, body: body.to_vec() }, order });
+        messages.push(Framed { message: RawMessage { kind, flags, body: Body::from_slice(body) }, order });
     }
     Ok(messages)
 }
@@ -190,28 +190,46 @@ pub(crate) fn write_message(
     sink: &mut Sink,
 ) -> Result<()> {
     let size = prefix.total(message.body.len()).saturating_sub(prefix.head());
+    write_head((message.kind, message.flags), (size, order), prefix, sink)?;
+    sink.put(&message.body);
+    sink.zeros(size.saturating_sub(message.body.len()));
+    Ok(())
+}
+
+/// What is before the body of a message: its type and flags, the bytes of its body and its creation order.
+fn write_head(
+    (kind, flags): (u16, u8),
+    (size, order): (usize, u16),
+    prefix: &Prefix,
+    sink: &mut Sink,
+) -> Result<()> {
     let size = u16::try_from(size).map_err(|_| {
         Error::limit(format!(
-            "a message of type {:#x} has {size} bytes, a header holds at most {}",
-            message.kind,
+            "a message of type {kind:#x} has {size} bytes, a header holds at most {}",
             u16::MAX
         ))
     })?;
     if prefix.version == 1 {
-        sink.u16(message.kind);
+        sink.u16(kind);
         sink.u16(size);
-        sink.put(&[message.flags, 0, 0, 0]);
-    } else {
-        sink.uint(message.kind.into(), 1)?;
-        sink.u16(size);
-        sink.u8(message.flags);
-        if prefix.flags & TRACKED != 0 {
-            sink.u16(order);
-        }
+        sink.put(&[flags, 0, 0, 0]);
+        return Ok(());
     }
-    sink.put(&message.body);
-    sink.zeros(usize::from(size).saturating_sub(message.body.len()));
+    sink.uint(kind.into(), 1)?;
+    sink.u16(size);
+    sink.u8(flags);
+    if prefix.flags & TRACKED != 0 {
+        sink.u16(order);
+    }
     Ok(())
+}
+
+/// The head of one message that says nothing and fills `room` bytes; none when they are too few.
+pub(crate) fn write_room_head(room: usize, prefix: &Prefix, sink: &mut Sink) -> Result<()> {
+    match room.checked_sub(prefix.head()) {
+        Some(body) => write_head((kind::NIL, 0), (body, 0), prefix, sink),
+        None => Ok(()),
+    }
 }
 
 /// Fills `room` bytes with messages that say nothing; gives how many there are.
@@ -224,7 +242,9 @@ pub(crate) fn write_room(mut room: usize, prefix: &Prefix, sink: &mut Sink) -> R
         if left > 0 && left < prefix.head() {
             body = body.saturating_sub(8);
         }
-        write_message(&RawMessage { kind: kind::NIL, flags: 0, body: vec![0; body] }, 0, prefix, sink)?;
+        let size = prefix.total(body).saturating_sub(prefix.head());
+        write_head((kind::NIL, 0), (size, 0), prefix, sink)?;
+        sink.zeros(size);
         room = room.saturating_sub(prefix.total(body));
         count = count.saturating_add(1);
     }

@@ -8,7 +8,7 @@ pub(crate) mod stage;
 
 use crate::error::{Error, Result, to_usize};
 use crate::format::btree_v1::TreeK;
-use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
+use crate::format::bytes::{Address, Body, Bounds, Cursor, Sink, Widths, Wire};
 use crate::metadata::decoded::Decoded;
 use crate::metadata::space::Space;
 use crate::metadata::stage::{Seal, Stage, Staged};
@@ -334,7 +334,26 @@ impl Metadata {
     /// A copy of the staged block of `length` bytes at `address`, whose checksum may be owed and is
     /// not worth looking at; none when it is not staged.
     pub(crate) fn staged(&self, address: Address, length: usize) -> Option<Vec<u8>> {
-        self.staged.as_ref()?.lock().block(address, length).map(<[u8]>::to_vec)
+        let mut bytes = Vec::new();
+        self.copy_staged((address, length), length, &mut bytes).then_some(bytes)
+    }
+
+    /// Copies the first `count` bytes of the staged block of `length` bytes at `address`, whose checksum may be
+    /// owed and is not worth looking at; false when it is not staged.
+    pub(crate) fn copy_staged(
+        &self,
+        (address, length): (Address, usize),
+        count: usize,
+        to: &mut Vec<u8>,
+    ) -> bool {
+        let Some(staged) = &self.staged else { return false };
+        let staged = staged.lock();
+        let Some(bytes) = staged.block(address, length).and_then(|bytes| bytes.get(..count)) else {
+            return false;
+        };
+        to.clear();
+        to.extend_from_slice(bytes);
+        true
     }
 
     /// Whether the block of `length` bytes at `address` is staged, so was looked at before.
@@ -349,9 +368,21 @@ impl Metadata {
 
     /// Bytes of a structure, at the widths and for the readers of the file.
     pub(crate) fn encode(&self, value: &impl Wire) -> Result<Vec<u8>> {
-        let mut sink = Sink::new(self.widths).bounded(self.bounds);
+        let mut sink = self.sink();
         value.write(&mut sink)?;
         Ok(sink.into_bytes())
+    }
+
+    /// As [`encode`](Self::encode), to be the body of a message.
+    pub(crate) fn body(&self, value: &impl Wire) -> Result<Body> {
+        let mut sink = self.sink();
+        value.write(&mut sink)?;
+        Ok(sink.into_body())
+    }
+
+    /// Collects bytes at the widths and for the readers of the file.
+    pub(crate) fn sink(&self) -> Sink {
+        Sink::new(self.widths).bounded(self.bounds)
     }
 
     /// Allocates room for a new block and stages its bytes.

@@ -7,7 +7,7 @@ pub(crate) use crate::object::attributes::write::{put, release, remove, rename};
 use crate::datatype::Datatype;
 use crate::error::{Error, Place, Result};
 use crate::format::bytes::{Address, Cursor, Wire};
-use crate::format::message::attribute::{AttributeInfo, AttributeMessage};
+use crate::format::message::attribute::{AttributeInfo, AttributeMessage, AttributeParts};
 use crate::format::message::other::Shared;
 use crate::format::object_header::{TRACKED, kind};
 use crate::object::Objects;
@@ -65,8 +65,8 @@ pub(crate) fn find(objects: &Objects, header: &Header, name: &[u8]) -> Result<Op
     decode(objects, &body, tracked.then_some(entry.order)).map(Some)
 }
 
-fn name_of(objects: &Objects, body: &[u8]) -> Result<Vec<u8>> {
-    let message = AttributeMessage::read(&mut Cursor::new(body, objects.metadata.widths()));
+fn name_of<'b>(objects: &Objects, body: &'b [u8]) -> Result<&'b [u8]> {
+    let message = AttributeParts::read(&mut Cursor::new(body, objects.metadata.widths()));
     Ok(message.at(|| "attribute message")?.name)
 }
 

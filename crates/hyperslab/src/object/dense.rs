@@ -1,9 +1,9 @@
 //! [`Dense`]: links or attributes in a heap, indexed by name and perhaps by the order of creation.
 
 use crate::error::{Error, Place, Result};
-use crate::format::bytes::{Address, Cursor, Wire, little_endian};
+use crate::format::bytes::{Address, Body, Cursor, Wire, little_endian};
 use crate::format::checksum::lookup3;
-use crate::format::message::attribute::AttributeMessage;
+use crate::format::message::attribute::AttributeParts;
 use crate::format::message::link::LinkMessage;
 use crate::format::object_header::kind;
 use crate::metadata::Metadata;
@@ -63,7 +63,7 @@ pub(crate) const ATTRIBUTES: Form = Form {
     flags_at: Some(8),
     name_of: |objects, flags, body| {
         let body = objects.body_of(kind::ATTRIBUTE, flags, body)?;
-        Ok(AttributeMessage::read(&mut Cursor::new(&body, objects.metadata.widths()))?.name)
+        Ok(AttributeParts::read(&mut Cursor::new(&body, objects.metadata.widths()))?.name.to_vec())
     },
 };
 
@@ -84,6 +84,18 @@ pub(crate) struct Entry {
     /// The creation order, where the record by name has it.
     pub(crate) order: u64,
     id: Vec<u8>,
+}
+
+/// A name and the hash that records are sorted by.
+struct Sought<'n> {
+    name: &'n [u8],
+    hash: u32,
+}
+
+impl<'n> Sought<'n> {
+    fn new(name: &'n [u8]) -> Self {
+        Self { name, hash: lookup3(name) }
+    }
 }
 
 /// Links or attributes in a heap.
@@ -136,8 +148,9 @@ impl<'a> Dense<'a> {
     pub(crate) fn insert(&self, name: &[u8], body: &[u8], order: u64) -> Result<()> {
         let md = self.md();
         let id = self.objects.heaps.insert(md, self.at.heap, body, &mut || self.ids())?;
-        let record = self.name_record(name, &id, order)?;
-        let inserted = self.by_name.insert(md, &record, &mut |found| self.compare(found, name));
+        let sought = Sought::new(name);
+        let record = self.name_record(&sought, &id, order)?;
+        let inserted = self.by_name.insert(md, &record, &mut |found| self.compare(found, &sought));
         if let Err(error) = inserted {
             self.objects.heaps.remove(md, self.at.heap, &id, &mut || self.ids())?;
             return Err(error);
@@ -149,7 +162,8 @@ impl<'a> Dense<'a> {
 
     /// What is called `name`.
     pub(crate) fn find(&self, name: &[u8]) -> Result<Option<Entry>> {
-        let found = self.by_name.find(self.md(), &mut |found| self.compare(found, name))?;
+        let sought = Sought::new(name);
+        let found = self.by_name.find(self.md(), &mut |found| self.compare(found, &sought))?;
         found.map(|record| self.entry(&record)).transpose()
     }
 
@@ -166,7 +180,8 @@ impl<'a> Dense<'a> {
     ) -> Result<Option<Entry>> {
         let md = self.md();
         self.objects.heaps.know(md, self.at.heap, &mut || self.ids())?;
-        let Some(record) = self.by_name.remove(md, &mut |found| self.compare(found, name))? else {
+        let sought = Sought::new(name);
+        let Some(record) = self.by_name.remove(md, &mut |found| self.compare(found, &sought))? else {
             return Ok(None);
         };
         let entry = self.entry(&record)?;
@@ -197,7 +212,8 @@ impl<'a> Dense<'a> {
             Ok(())
         };
         let mut by_name = |record: &mut [u8]| set(record, form.id_at, form.flags_at);
-        self.by_name.update(md, &mut |found| self.compare(found, name), &mut by_name)?;
+        let sought = Sought::new(name);
+        self.by_name.update(md, &mut |found| self.compare(found, &sought), &mut by_name)?;
         if let Some(tree) = &self.by_order {
             let mut by_order = |record: &mut [u8]| set(record, form.ordered_id_at, form.flags_at);
             tree.update(md, &mut |found| Ok(self.order_of(found).cmp(&entry.order)), &mut by_order)?;
@@ -214,14 +230,14 @@ impl<'a> Dense<'a> {
         self.by_name.delete(self.md())
     }
 
-    /// How a record by name is to `name`: by hash, then by the name itself.
-    fn compare(&self, record: &[u8], name: &[u8]) -> Result<Ordering> {
+    /// How a record by name is to a name: by hash, then by the name itself.
+    fn compare(&self, record: &[u8], sought: &Sought<'_>) -> Result<Ordering> {
         let hash = field(record, self.form.hash_at, 4);
-        match hash.cmp(&u64::from(lookup3(name))) {
+        match hash.cmp(&u64::from(sought.hash)) {
             Ordering::Equal => {
                 let entry = self.entry(record)?;
                 let found = (self.form.name_of)(self.objects, entry.flags, &entry.body);
-                Ok(found.at(|| "in a heap")?.as_slice().cmp(name))
+                Ok(found.at(|| "in a heap")?.as_slice().cmp(sought.name))
             }
             other => Ok(other),
         }
@@ -258,10 +274,10 @@ impl<'a> Dense<'a> {
         Ok(all.0)
     }
 
-    fn name_record(&self, name: &[u8], id: &[u8], order: u64) -> Result<Vec<u8>> {
+    fn name_record(&self, sought: &Sought<'_>, id: &[u8], order: u64) -> Result<Body> {
         let form = self.form;
-        let mut record = vec![0; usize::from(form.by_name.1)];
-        put(&mut record, form.hash_at, &lookup3(name).to_le_bytes())?;
+        let mut record = Body::from_elem(0, usize::from(form.by_name.1));
+        put(&mut record, form.hash_at, &sought.hash.to_le_bytes())?;
         put(&mut record, form.id_at, id)?;
         if let Some(at) = form.order_at {
             put(&mut record, at, order.to_le_bytes().get(..4).unwrap_or_default())?;
@@ -269,9 +285,9 @@ impl<'a> Dense<'a> {
         Ok(record)
     }
 
-    fn order_record(&self, id: &[u8], flags: u8, order: u64) -> Result<Vec<u8>> {
+    fn order_record(&self, id: &[u8], flags: u8, order: u64) -> Result<Body> {
         let form = self.form;
-        let mut record = vec![0; usize::from(form.by_order.1)];
+        let mut record = Body::from_elem(0, usize::from(form.by_order.1));
         if let Some(at) = form.flags_at {
             put(&mut record, at, &[flags])?;
         }

@@ -20,6 +20,8 @@ use std::sync::Arc;
 /// A decoded object may be this many times as large as it is stored.
 const LARGEST_RATIO: u64 = 4096;
 
+/// About what the header of a heap takes in memory.
+const WEIGHT: usize = 256;
 /// Bytes of data in a heap ID up to which its length takes one byte.
 const SHORT_TINY: usize = 16;
 
@@ -59,7 +61,7 @@ struct Huge {
 impl FractalHeap {
     /// The heap whose header is at `address`.
     pub(crate) fn open(md: &Metadata, address: Address) -> Result<Self> {
-        let head = md.decoded(address, || Ok((load(md, address)?, 256)));
+        let head = md.decoded(address, || Ok((load(md, address)?, WEIGHT)));
         Ok(Self { address, head: head.at(|| format!("fractal heap at {address}"))? })
     }
 

@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::format::btree_v1::TreeKind;
-use crate::format::bytes::{Address, Bounds};
+use crate::format::bytes::{Address, Body, Bounds};
 use crate::format::message::link::LinkInfo;
 use crate::format::message::other::SymbolTable;
 use crate::format::object_header::{RawMessage, kind};
@@ -29,12 +29,12 @@ pub(crate) fn create(objects: &Objects, options: GroupOptions) -> Result<Address
         let heap = local_heap::write::create(md)?;
         let tree = BTreeV1::create(md, TreeKind::Group, usize::from(md.widths().lengths))?;
         let table = SymbolTable { btree: Some(tree.root()), heap: Some(heap) };
-        vec![RawMessage { kind: kind::SYMBOL_TABLE, flags: 0, body: md.encode(&table)? }]
+        vec![RawMessage { kind: kind::SYMBOL_TABLE, flags: 0, body: md.body(&table)? }]
     } else {
         messages(objects, tracked)?
     };
     let options = edit::Options { spare: edit::ROOM, track_attributes: tracked, index_attributes: tracked };
-    edit::create(md, &messages, options)
+    edit::create(md, messages, options)
 }
 
 /// The messages of an empty group without symbol table.
@@ -47,7 +47,7 @@ pub(crate) fn messages(objects: &Objects, tracked: bool) -> Result<Vec<RawMessag
         by_order: None,
     };
     Ok(vec![
-        RawMessage { kind: kind::LINK_INFO, flags: 0, body: objects.metadata.encode(&info)? },
-        RawMessage { kind: kind::GROUP_INFO, flags: CONSTANT, body: vec![0, 0] },
+        RawMessage { kind: kind::LINK_INFO, flags: 0, body: objects.metadata.body(&info)? },
+        RawMessage { kind: kind::GROUP_INFO, flags: CONSTANT, body: Body::from_slice(&[0, 0]) },
     ])
 }

@@ -130,7 +130,7 @@ impl Objects {
                 Shared::Committed(_) => Err(Error::malformed("what it leads to is shared again")),
             };
         }
-        Ok(Cow::Owned(message.body.clone()))
+        Ok(Cow::Owned(message.body.to_vec()))
     }
 
     fn in_heap(&self, kind: u16, id: [u8; 8]) -> Result<Vec<u8>> {

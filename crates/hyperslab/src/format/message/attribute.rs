@@ -19,8 +19,55 @@ pub(crate) struct AttributeMessage {
     pub(crate) data: Vec<u8>,
 }
 
+/// An attribute message whose parts are elsewhere.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttributeParts<'a> {
+    pub(crate) name: &'a [u8],
+    pub(crate) utf8: bool,
+    pub(crate) datatype: &'a [u8],
+    pub(crate) datatype_shared: bool,
+    pub(crate) dataspace: &'a [u8],
+    pub(crate) dataspace_shared: bool,
+    pub(crate) data: &'a [u8],
+}
+
+impl AttributeMessage {
+    /// The message to look at or to write.
+    pub(crate) fn parts(&self) -> AttributeParts<'_> {
+        AttributeParts {
+            name: &self.name,
+            utf8: self.utf8,
+            datatype: &self.datatype,
+            datatype_shared: self.datatype_shared,
+            dataspace: &self.dataspace,
+            dataspace_shared: self.dataspace_shared,
+            data: &self.data,
+        }
+    }
+}
+
 impl Wire for AttributeMessage {
     fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
+        let parts = AttributeParts::read(cursor)?;
+        Ok(Self {
+            name: parts.name.to_vec(),
+            utf8: parts.utf8,
+            datatype: parts.datatype.to_vec(),
+            datatype_shared: parts.datatype_shared,
+            dataspace: parts.dataspace.to_vec(),
+            dataspace_shared: parts.dataspace_shared,
+            data: parts.data.to_vec(),
+        })
+    }
+
+    fn write(&self, sink: &mut Sink) -> Result<()> {
+        self.parts().write(sink)
+    }
+}
+
+impl<'a> AttributeParts<'a> {
+    /// The parts of a message where they lie.
+    pub(crate) fn read(cursor: &mut Cursor<'a>) -> Result<Self> {
         let version = cursor.version(&[1, 2, 3])?;
         let flags = cursor.u8()?;
         let flags = if version == 1 { 0 } else { flags };
@@ -31,30 +78,30 @@ impl Wire for AttributeMessage {
         }
         let sizes = [cursor.u16()?, cursor.u16()?, cursor.u16()?];
         let utf8 = version == 3 && cursor.u8()? == 1;
-        let mut parts = [Vec::new(), Vec::new(), Vec::new()];
+        let mut parts: [&[u8]; 3] = [&[]; 3];
         for (part, size) in parts.iter_mut().zip(sizes) {
             let size = usize::from(size);
-            *part = cursor.take(size)?.to_vec();
+            *part = cursor.take(size)?;
             if version == 1 {
                 cursor.skip(size.next_multiple_of(8).saturating_sub(size))?;
             }
         }
         let [name, datatype, dataspace] = parts;
-        let end = memchr::memchr(0, &name)
+        let end = memchr::memchr(0, name)
             .ok_or_else(|| Error::malformed("an attribute's name has no end (NUL)"))?;
         Ok(Self {
-            name: name.get(..end).unwrap_or_default().to_vec(),
+            name: name.get(..end).unwrap_or_default(),
             utf8,
             datatype,
             datatype_shared: flags & 1 != 0,
             dataspace,
             dataspace_shared: flags & 2 != 0,
-            data: cursor.rest().to_vec(),
+            data: cursor.rest(),
         })
     }
 
     /// Writes version 3; for the oldest readers the oldest version that can say it.
-    fn write(&self, sink: &mut Sink) -> Result<()> {
+    pub(crate) fn write(&self, sink: &mut Sink) -> Result<()> {
         let flags = u8::from(self.datatype_shared) | u8::from(self.dataspace_shared).wrapping_shl(1);
         let version = match (sink.bounds(), flags) {
             (Bounds::Earliest, 0) if !self.utf8 => 1,
@@ -69,16 +116,14 @@ impl Wire for AttributeMessage {
         if version == 3 {
             sink.u8(u8::from(self.utf8));
         }
-        for (part, length) in [
-            (&self.name, name),
-            (&self.datatype, self.datatype.len()),
-            (&self.dataspace, self.dataspace.len()),
-        ] {
+        for (part, length) in
+            [(self.name, name), (self.datatype, self.datatype.len()), (self.dataspace, self.dataspace.len())]
+        {
             let room = if version == 1 { length.next_multiple_of(8) } else { length };
             sink.put(part);
             sink.zeros(room.saturating_sub(part.len()));
         }
-        sink.put(&self.data);
+        sink.put(self.data);
         Ok(())
     }
 }

@@ -111,7 +111,7 @@ fn every_message_of_h5py_is_written_back_byte_for_byte() {
                 if bounds == Bounds::Earliest {
                     written.resize(written.len().next_multiple_of(8), 0);
                 }
-                if written != message.body {
+                if *written != *message.body {
                     wrong.push(format!(
                         "{bounds:?}, header at {at:#x}, message of type {:#x}:\n {:02x?}\n {:02x?}",
                         message.kind, message.body, written

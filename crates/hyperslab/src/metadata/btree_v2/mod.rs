@@ -19,8 +19,18 @@ const MERGE_PERCENT: u8 = 40;
 #[derive(Debug)]
 pub(crate) struct BTreeV2 {
     address: Address,
-    shape: BTreeV2Shape,
+    shape: Arc<BTreeV2Shape>,
 }
+
+/// A header as it was read, and what follows from it.
+#[derive(Debug)]
+struct Known {
+    header: BTreeV2Header,
+    shape: Arc<BTreeV2Shape>,
+}
+
+/// About what that takes in memory.
+const WEIGHT: usize = size_of::<BTreeV2Header>() + 512;
 
 /// What a walk asks and tells.
 pub(crate) trait Walk {
@@ -56,19 +66,14 @@ impl BTreeV2 {
             root_records: 0,
             records: Length(0),
         };
-        let shape = BTreeV2Shape::new(&header, md.widths())?;
+        let shape = Arc::new(BTreeV2Shape::new(&header, md.widths())?);
         let address = md.place(Stage::IndexHeader, md.encode(&header)?)?;
         Ok(Self { address, shape })
     }
 
     /// The tree whose header is at `address`.
     pub(crate) fn open(md: &Metadata, address: Address) -> Result<Self> {
-        let header = match md.staged(address, BTreeV2Header::size(md.widths())) {
-            Some(bytes) => BTreeV2Header::read_staged(&bytes, md.widths()).at(|| place_of(address))?,
-            None => BTreeV2Header::clone(&*decoded_header(md, address)?),
-        };
-        let shape = BTreeV2Shape::new(&header, md.widths()).at(|| place_of(address))?;
-        Ok(Self { address, shape })
+        Ok(Self { address, shape: Arc::clone(&known(md, address)?.shape) })
     }
 
     /// Where the header is.
@@ -88,13 +93,14 @@ impl BTreeV2 {
 
     /// How many records there are.
     pub(crate) fn len(&self, md: &Metadata) -> Result<u64> {
-        Ok(decoded_header(md, self.address)?.records.0)
+        Ok(known(md, self.address)?.header.records.0)
     }
 
     /// A record that `compare` finds equal; it says how a record is to what is sought.
     pub(crate) fn find(&self, md: &Metadata, compare: &mut Compare<'_>) -> Result<Option<Vec<u8>>> {
-        let header = decoded_header(md, self.address)?;
-        let mut pointer = root_of(&header);
+        let known = known(md, self.address)?;
+        let header = &known.header;
+        let mut pointer = root_of(header);
         for height in (0..=header.depth).rev() {
             if pointer.records == 0 {
                 return Ok(None);
@@ -114,8 +120,9 @@ impl BTreeV2 {
 
     /// Walks the records of the wanted parts in order.
     pub(crate) fn walk(&self, md: &Metadata, walk: &mut dyn Walk) -> Result<()> {
-        let header = decoded_header(md, self.address)?;
-        let root = root_of(&header);
+        let known = known(md, self.address)?;
+        let header = &known.header;
+        let root = root_of(header);
         if root.records == 0 || !walk.wants(None, None)? {
             return Ok(());
         }
@@ -177,9 +184,9 @@ impl BTreeV2 {
 
     /// Frees the tree, header and all.
     pub(crate) fn delete(&self, md: &Metadata) -> Result<()> {
-        let header = self.header(md)?;
-        let mut budget = header.records.0;
-        self.free_node(md, root_of(&header), header.depth, &mut budget)?;
+        let known = known(md, self.address)?;
+        let mut budget = known.header.records.0;
+        self.free_node(md, root_of(&known.header), known.header.depth, &mut budget)?;
         md.free(self.address, BTreeV2Header::size(md.widths()) as u64)
     }
 
@@ -199,24 +206,18 @@ impl BTreeV2 {
         md.free(address_of(pointer)?, self.shape.node_size as u64)
     }
 
-    /// The header as it is now, for a change.
-    fn header(&self, md: &Metadata) -> Result<BTreeV2Header> {
-        match md.staged(self.address, BTreeV2Header::size(md.widths())) {
-            Some(bytes) => BTreeV2Header::read_staged(&bytes, md.widths()).at(|| place_of(self.address)),
-            None => load_header(md, self.address),
-        }
-    }
-
     /// The way to what is sought, and it if it is there: then the last step leads to it.
     fn path(&self, md: &Metadata, compare: &mut Compare<'_>) -> Result<(Vec<Step>, Option<Vec<u8>>)> {
-        let header = self.header(md)?;
+        let known = known(md, self.address)?;
+        let header = &known.header;
         let mut path = Vec::with_capacity(8);
-        let mut pointer = root_of(&header);
+        let mut bytes = Vec::new();
+        let mut pointer = root_of(header);
         for height in (0..=header.depth).rev() {
             if pointer.records == 0 {
                 break;
             }
-            let bytes = self.bytes(md, pointer, height)?;
+            self.copy(md, (pointer, height), &mut bytes)?;
             let count = to_usize(pointer.records)?;
             let (index, equal) = search(count, &mut |at| self.record(&bytes, at), compare)?;
             path.push(Step { pointer, height, index });
@@ -235,15 +236,22 @@ impl BTreeV2 {
         bytes.get(at..at.checked_add(self.shape.record_size)?)
     }
 
-    /// Bytes of a node in use, its checksum already looked at.
+    /// The bytes of a node in use.
     fn bytes(&self, md: &Metadata, pointer: BTreeV2Child, height: u16) -> Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.copy(md, (pointer, height), &mut bytes)?;
+        Ok(bytes)
+    }
+
+    /// Copies the bytes of a node in use, its checksum already looked at.
+    fn copy(&self, md: &Metadata, (pointer, height): (BTreeV2Child, u16), bytes: &mut Vec<u8>) -> Result<()> {
         let address = address_of(pointer)?;
         let used = self.shape.used(pointer.records, height, md.widths()).at(|| node_place(address))?;
-        if let Some(bytes) = md.staged(address, self.shape.node_size) {
-            return Ok(bytes);
+        if !md.copy_staged((address, self.shape.node_size), used, bytes) {
+            self.node(md, pointer, height)?;
+            *bytes = md.read(address, used)?;
         }
-        self.node(md, pointer, height)?;
-        md.read(address, used)
+        Ok(())
     }
 
     fn node(&self, md: &Metadata, pointer: BTreeV2Child, height: u16) -> Result<Arc<BTreeV2Node>> {
@@ -317,21 +325,27 @@ impl BTreeV2 {
     fn set_root(&self, md: &Metadata, root: BTreeV2Child, depth: u16) -> Result<()> {
         let records = u16::try_from(root.records)
             .map_err(|_| Error::limit(format!("a B-tree root of {} records", root.records)))?;
+        let known = known(md, self.address)?;
         let mut sink = Sink::new(md.widths());
         sink.address(root.address.filter(|_| root.records > 0))?;
         sink.u16(records);
         sink.length(root.total)?;
         let role = (Stage::IndexHeader, Seal::Last);
         md.edit(role, self.address, BTreeV2Header::size(md.widths()), |bytes| {
-            for (at, new) in [
-                (BTreeV2Header::DEPTH_AT, &depth.to_le_bytes()[..]),
-                (BTreeV2Header::ROOT_AT, &sink.into_bytes()),
-            ] {
+            for (at, new) in
+                [(BTreeV2Header::DEPTH_AT, &depth.to_le_bytes()[..]), (BTreeV2Header::ROOT_AT, sink.bytes())]
+            {
                 let place = bytes.get_mut(at..at.saturating_add(new.len()));
                 place.ok_or_else(|| Error::malformed("a B-tree header is too short"))?.copy_from_slice(new);
             }
             Ok(())
-        })
+        })?;
+        let (root_records, total) = (records, Length(root.total));
+        let root = root.address.filter(|_| records > 0);
+        let header = BTreeV2Header { depth, root, root_records, records: total, ..known.header.clone() };
+        let known = Known { header, shape: Arc::clone(&self.shape) };
+        md.keep_decoded(self.address, &Arc::new(known), WEIGHT);
+        Ok(())
     }
 }
 
@@ -348,8 +362,13 @@ fn stage_of(height: u16) -> Stage {
     if height == 0 { Stage::Block } else { Stage::IndexBlock }
 }
 
-fn decoded_header(md: &Metadata, address: Address) -> Result<Arc<BTreeV2Header>> {
-    md.decoded(address, || Ok((load_header(md, address)?, size_of::<BTreeV2Header>())))
+/// The header at `address`, decoded once until it changes.
+fn known(md: &Metadata, address: Address) -> Result<Arc<Known>> {
+    md.decoded(address, || {
+        let header = load_header(md, address)?;
+        let shape = BTreeV2Shape::new(&header, md.widths()).at(|| place_of(address))?;
+        Ok((Known { header, shape: Arc::new(shape) }, WEIGHT))
+    })
 }
 
 fn load_header(md: &Metadata, address: Address) -> Result<BTreeV2Header> {

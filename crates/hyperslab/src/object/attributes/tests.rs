@@ -33,7 +33,7 @@ fn set(objects: &Objects, object: Address, name: &str, data: &[u8]) -> crate::er
         dataspace_shared: false,
         data: data.to_vec(),
     };
-    put(objects, object, &attribute)
+    put(objects, object, &attribute.parts())
 }
 
 fn value(attribute: &StoredAttribute) -> Vec<u8> {

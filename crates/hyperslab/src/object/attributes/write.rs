@@ -2,21 +2,22 @@
 
 use super::{dense_of, info_of, name_of};
 use crate::error::{Error, Place, Result};
-use crate::format::bytes::{Address, Cursor, Wire};
-use crate::format::message::attribute::{AttributeInfo, AttributeMessage};
+use crate::format::bytes::{Address, Cursor};
+use crate::format::message::attribute::{AttributeInfo, AttributeParts};
 use crate::format::message::other::Shared;
 use crate::format::object_header::{INDEXED, RawMessage, TRACKED, kind};
 use crate::object::Objects;
 use crate::object::delete;
 use crate::object::dense::{ATTRIBUTES, Addresses, Dense, Entry};
 use crate::object::header::{Header, edit};
+use std::borrow::Cow;
 
 /// The order of an attribute where none is tracked.
 const NO_ORDER: u16 = u16::MAX;
 
 /// Sets an attribute, in the place of one of that name if there is one.
-pub(crate) fn put(objects: &Objects, object: Address, attribute: &AttributeMessage) -> Result<()> {
-    set(objects, object, attribute).at(|| place(&attribute.name))
+pub(crate) fn put(objects: &Objects, object: Address, attribute: &AttributeParts<'_>) -> Result<()> {
+    set(objects, object, attribute).at(|| place(attribute.name))
 }
 
 /// Removes an attribute.
@@ -41,10 +42,10 @@ pub(crate) fn rename(objects: &Objects, object: Address, from: &[u8], to: &[u8])
         return Err(Error::usage("the object has an attribute of that name")).at(|| place(to));
     }
     let renamed = |body: &[u8]| {
-        let mut message = AttributeMessage::read(&mut Cursor::new(body, md.widths()))?;
-        message.name = to.to_vec();
-        message.utf8 = message.utf8 || !to.is_ascii();
-        md.encode(&message)
+        let message = AttributeParts::read(&mut Cursor::new(body, md.widths()))?;
+        let mut sink = md.sink();
+        AttributeParts { name: to, utf8: message.utf8 || !to.is_ascii(), ..message }.write(&mut sink)?;
+        Ok(sink.into_body())
     };
     if let Some(dense) = dense_of(objects, &info_of(objects, &header)?)? {
         let entry = dense.remove(from, &|entry| Ok(entry.order))?.ok_or_else(missing).at(|| place(from))?;
@@ -63,29 +64,34 @@ fn missing() -> Error {
     Error::not_found("the object has no attribute of that name")
 }
 
-fn set(objects: &Objects, object: Address, attribute: &AttributeMessage) -> Result<()> {
+fn set(objects: &Objects, object: Address, attribute: &AttributeParts<'_>) -> Result<()> {
     let md = &objects.metadata;
     let header = Header::open(md, object)?;
-    let body = md.encode(attribute)?;
+    let mut sink = md.sink();
+    attribute.write(&mut sink)?;
+    let body = sink.into_body();
     let mut info = info_of(objects, &header)?;
     let fits = u16::try_from(body.len()).is_ok();
     if let Some(dense) = dense_of(objects, &info)? {
-        if let Some(entry) = dense.find(&attribute.name)? {
+        if let Some(entry) = dense.find(attribute.name)? {
             let before = objects.body_of(kind::ATTRIBUTE, entry.flags, &entry.body)?.into_owned();
-            dense.replace(&attribute.name, &entry, &body)?;
+            dense.replace(attribute.name, &entry, &body)?;
             return share(objects, Some(&before), Some(&body));
         }
         share(objects, None, Some(&body))?;
         let order = next_order(&header, &mut info)?;
-        dense.insert(&attribute.name, &body, order.into())?;
+        dense.insert(attribute.name, &body, order.into())?;
         return if order == NO_ORDER { Ok(()) } else { store(objects, object, &info) };
     }
     let message = RawMessage { kind: kind::ATTRIBUTE, flags: 0, body };
-    let found = compact(objects, &header, &attribute.name)?;
-    share(objects, found.as_ref().map(|(_, body)| body.as_slice()), Some(&message.body))?;
+    let found = compact(objects, &header, attribute.name)?;
+    share(objects, found.as_ref().map(|(_, body)| &**body), Some(&message.body))?;
     let version = header.prefix.version;
     if let (Some((nth, _)), true) = (&found, fits || version == 1) {
-        return edit::replace(md, object, *nth, &message);
+        let nth = *nth;
+        drop(found);
+        drop(header);
+        return edit::replace(md, object, nth, &message);
     }
     let count = header.all(kind::ATTRIBUTE).count();
     if version == 1 {
@@ -96,13 +102,20 @@ fn set(objects: &Objects, object: Address, attribute: &AttributeMessage) -> Resu
         None => next_order(&header, &mut info)?,
     };
     if fits && count < usize::from(header.prefix.attribute_limits.0) {
-        if header.position(kind::ATTRIBUTE_INFO).is_none() || order != NO_ORDER {
+        let there = header.position(kind::ATTRIBUTE_INFO).is_some();
+        // Whoever changes the header copies it while it is held here.
+        drop(found);
+        drop(header);
+        if !there {
+            return edit::add_ordered(md, object, &[(&info_message(objects, &info)?, 0), (&message, order)]);
+        }
+        if order != NO_ORDER {
             store(objects, object, &info)?;
         }
-        return edit::add_ordered(md, object, &message, order);
+        return edit::add_ordered(md, object, &[(&message, order)]);
     }
     let dense = to_dense(objects, &header, &mut info, found.map(|(nth, _)| nth))?;
-    dense.insert(&attribute.name, &message.body, order.into())?;
+    dense.insert(attribute.name, &message.body, order.into())?;
     store(objects, object, &info)
 }
 
@@ -122,7 +135,7 @@ fn to_dense<'a>(
         moved.push(nth);
         if but != Some(nth) {
             let body = objects.body(message)?;
-            dense.insert(&name_of(objects, &body)?, &body, header.order(nth).into())?;
+            dense.insert(name_of(objects, &body)?, &body, header.order(nth).into())?;
         }
     }
     edit::remove_all(&objects.metadata, header.address, &moved)?;
@@ -179,25 +192,28 @@ fn take(objects: &Objects, object: Address, name: &[u8]) -> Result<()> {
     }
     for entry in entries {
         let order = u16::try_from(entry.order).unwrap_or(NO_ORDER);
-        let message = RawMessage { kind: kind::ATTRIBUTE, flags: entry.flags, body: entry.body };
-        edit::add_ordered(md, object, &message, order)?;
+        let message = RawMessage { kind: kind::ATTRIBUTE, flags: entry.flags, body: entry.body.into() };
+        edit::add_ordered(md, object, &[(&message, order)])?;
     }
     Ok(())
 }
 
 fn store(objects: &Objects, object: Address, info: &AttributeInfo) -> Result<()> {
-    let body = objects.metadata.encode(info)?;
+    edit::put(&objects.metadata, object, &info_message(objects, info)?)
+}
+
+fn info_message(objects: &Objects, info: &AttributeInfo) -> Result<RawMessage> {
     // Attribute info is never shared, which bit 2 says.
-    edit::put(&objects.metadata, object, &RawMessage { kind: kind::ATTRIBUTE_INFO, flags: 4, body })
+    Ok(RawMessage { kind: kind::ATTRIBUTE_INFO, flags: 4, body: objects.metadata.body(info)? })
 }
 
 /// The attribute of that name in the header: which message it is, and its bytes.
-fn compact(objects: &Objects, header: &Header, name: &[u8]) -> Result<Option<(usize, Vec<u8>)>> {
+fn compact<'h>(objects: &Objects, header: &'h Header, name: &[u8]) -> Result<Option<(usize, Cow<'h, [u8]>)>> {
     for (nth, message) in header.messages.iter().enumerate() {
         if message.kind == kind::ATTRIBUTE {
             let body = objects.body(message)?;
             if name_of(objects, &body)? == name {
-                return Ok(Some((nth, body.into_owned())));
+                return Ok(Some((nth, body)));
             }
         }
     }
@@ -220,11 +236,11 @@ fn share(objects: &Objects, before: Option<&[u8]>, after: Option<&[u8]>) -> Resu
 fn committed(objects: &Objects, body: Option<&[u8]>) -> Result<Option<Address>> {
     let widths = objects.metadata.widths();
     let Some(body) = body else { return Ok(None) };
-    let message = AttributeMessage::read(&mut Cursor::new(body, widths))?;
+    let message = AttributeParts::read(&mut Cursor::new(body, widths))?;
     if !message.datatype_shared {
         return Ok(None);
     }
-    match Shared::read(&mut Cursor::new(&message.datatype, widths))? {
+    match Shared::read(&mut Cursor::new(message.datatype, widths))? {
         Shared::Committed(address) => Ok(Some(address)),
         Shared::Heap(_) => Ok(None),
     }

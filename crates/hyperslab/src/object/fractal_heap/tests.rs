@@ -49,7 +49,7 @@ fn ten_thousand_objects_fill_a_table_with_indirect_blocks() {
         for nth in 0_u32..10_000 {
             let object = nth.to_le_bytes().repeat(10 + (nth % 30) as usize);
             let id = spaces.insert(&md, at, &object, &mut || panic!("known")).unwrap();
-            model.insert(id, object);
+            model.insert(id.to_vec(), object);
         }
         check(&md, at, &model);
         let md = reopen(&storage, &md);
@@ -98,7 +98,7 @@ proptest! {
                     let length = if length % 10 == 0 { length * 9 } else { length / 4 + 8 };
                     let object = vec![nth; length.max(9)];
                     let id = spaces.insert(&md, at, &object, &mut all).unwrap();
-                    assert!(model.insert(id, object).is_none());
+                    assert!(model.insert(id.to_vec(), object).is_none());
                 }
                 6 | 7 if !model.is_empty() => {
                     let id = &ids[which.index(ids.len())];

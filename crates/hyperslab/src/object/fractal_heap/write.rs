@@ -1,12 +1,13 @@
 //! Writing fractal heaps: objects go into blocks of a table that doubles, large ones into blocks of their own.
 
 use super::space::{HeapSpace, HeapSpaces, drop_free_space_manager, owned};
-use super::{FractalHeap, Head, SHORT_TINY};
+use super::{FractalHeap, Head, SHORT_TINY, WEIGHT};
 use crate::error::{Error, Place, Result, to_usize};
-use crate::format::bytes::{Address, Length, Sink, all_ones, little_endian};
+use crate::format::bytes::{Address, Body, Length, Sink, Wire, all_ones, little_endian};
 use crate::format::fractal_heap::{DirectBlock, FractalHeapFields, FractalHeapHeader};
 use crate::metadata::Metadata;
 use crate::metadata::stage::{Seal, Stage};
+use std::sync::Arc;
 
 /// Objects that are larger are huge.
 const MAX_MANAGED: u32 = 4096;
@@ -70,7 +71,7 @@ impl HeapSpaces {
         heap: Address,
         object: &[u8],
         ids: &mut Ids<'_>,
-    ) -> Result<Vec<u8>> {
+    ) -> Result<Body> {
         self.change(md, heap, ids, |edit| edit.insert(object))
     }
 
@@ -140,7 +141,7 @@ impl HeapSpaces {
         };
         let mut edit = Edit { md, address, head, space };
         let done = change(&mut edit);
-        let stored = md.store(Stage::IndexHeader, address, &edit.head.header);
+        let stored = edit.store_head();
         if done.is_err() || stored.is_err() {
             // What is known of the heap may no longer be so.
             spaces.remove(&address);
@@ -162,6 +163,22 @@ impl Edit<'_> {
         &mut self.head.header.fields
     }
 
+    /// Puts the header of the heap, which has no filters, where it is, and remembers it as if it had been read.
+    fn store_head(self) -> Result<()> {
+        let size = FractalHeapHeader::size(0, self.md.widths());
+        let mut sink = self.md.sink();
+        self.head.header.fields.write(&mut sink)?;
+        self.md.edit((Stage::IndexHeader, Seal::Last), self.address, size, |bytes| {
+            let fields = bytes.get_mut(..sink.position());
+            fields
+                .ok_or_else(|| Error::malformed("a heap header is too short"))?
+                .copy_from_slice(sink.bytes());
+            Ok(())
+        })?;
+        self.md.keep_decoded(self.address, &Arc::new(self.head), WEIGHT);
+        Ok(())
+    }
+
     fn overhead(&self) -> u64 {
         self.head.shape.direct_overhead(self.md.widths()) as u64
     }
@@ -170,7 +187,7 @@ impl Edit<'_> {
         usize::from(self.head.header.fields.id_size).saturating_sub(1)
     }
 
-    fn insert(&mut self, object: &[u8]) -> Result<Vec<u8>> {
+    fn insert(&mut self, object: &[u8]) -> Result<Body> {
         let size = self.id_data();
         let length = object.len() as u64;
         let mut sink = Sink::new(self.md.widths());
@@ -193,7 +210,7 @@ impl Edit<'_> {
             sink.uint(length, self.head.shape.length_width)?;
         }
         sink.zeros(size.saturating_add(1).saturating_sub(sink.position()));
-        Ok(sink.into_bytes())
+        Ok(sink.into_body())
     }
 
     fn insert_managed(&mut self, object: &[u8]) -> Result<u64> {

@@ -1,10 +1,10 @@
 //! Changing headers: messages are added, replaced and removed, in chunks that are made as they are needed.
 
 use crate::error::{Error, Place, Result};
-use crate::format::bytes::{Address, Bounds, Cursor, Sink};
+use crate::format::bytes::{Address, Body, Bounds, Cursor, Sink};
 use crate::format::object_header::{
-    CONTINUATION_SIGNATURE, INDEXED, MOST_ROOM, Prefix, RawMessage, TRACKED, kind, read_continuation,
-    read_prefix, write_message, write_prefix, write_room,
+    CONTINUATION_SIGNATURE, INDEXED, MOST_ROOM, PREFIX_2_MAX, Prefix, RawMessage, TRACKED, kind,
+    read_continuation, read_prefix, write_message, write_prefix, write_room, write_room_head,
 };
 use crate::metadata::Metadata;
 use crate::metadata::stage::{Seal, Stage};
@@ -33,7 +33,7 @@ pub(crate) struct Options {
 }
 
 /// Makes a header of an object that one hard link leads to; its version is what the bounds of the file ask for.
-pub(crate) fn create(md: &Metadata, messages: &[RawMessage], options: Options) -> Result<Address> {
+pub(crate) fn create(md: &Metadata, messages: Vec<RawMessage>, options: Options) -> Result<Address> {
     let tracked = options.track_attributes || options.index_attributes;
     let version = if md.bounds() == Bounds::Earliest && !tracked { 1 } else { 2 };
     let flags = if tracked { TRACKED } else { 0 } | if options.index_attributes { INDEXED } else { 0 };
@@ -46,15 +46,19 @@ pub(crate) fn create(md: &Metadata, messages: &[RawMessage], options: Options) -
         0 => 0,
         spare => spare.max(prefix.head()).next_multiple_of(8),
     };
-    let mut body = Sink::new(md.widths());
-    for message in messages {
-        write_message(message, 0, &prefix, &mut body)?;
+    let chunk = used.saturating_add(spare);
+    let mut sink = Sink::with_room(md.widths(), chunk.saturating_add(PREFIX_2_MAX));
+    let (prefix, start) = sample(version, flags, (chunk, 0), md)?;
+    sink.put(start.bytes());
+    for message in &messages {
+        write_message(message, 0, &prefix, &mut sink)?;
     }
-    let nothing = write_room(spare, &prefix, &mut body)?;
-    let count = messages.len().saturating_add(nothing);
-    let (prefix, mut bytes) = sample(version, flags, (used.saturating_add(spare), count), md)?;
-    bytes.extend(body.into_bytes());
-    bytes.resize(bytes.len().saturating_add(prefix.tail()), 0);
+    let nothing = write_room(spare, &prefix, &mut sink)?;
+    sink.zeros(prefix.tail());
+    let mut bytes = sink.into_bytes();
+    if version == 1 {
+        set_count(&mut bytes, messages.len().saturating_add(nothing))?;
+    }
     let address = md.allocate(bytes.len())?;
     let chunk = Chunk {
         address,
@@ -63,48 +67,58 @@ pub(crate) fn create(md: &Metadata, messages: &[RawMessage], options: Options) -
     };
     md.put_unsealed(Stage::ObjectHeader, address, bytes, seal(&prefix))?;
     if version == 2 {
-        let places = messages.iter().map(|_| Placed { chunk: 0, order: 0 }).collect();
-        let chunks = vec![chunk];
-        let header = Header { address, messages: messages.to_vec(), prefix, places, chunks, dense: true };
+        let mut places = Vec::with_capacity(messages.capacity());
+        places.resize(messages.len(), Placed { chunk: 0, order: 0 });
+        let header = Header { address, messages, prefix, places, chunks: vec![chunk], dense: true };
         md.keep_decoded(address, &Arc::new(header), WEIGHT);
     }
     Ok(address)
 }
 
-/// Writes a message where message `nth` of the same size is, or behind all others, when nothing else of
-/// the header has to move; gives back the header when it has to.
+/// Messages with their creation orders.
+pub(crate) type Ordered<'a> = [(&'a RawMessage, u16)];
+
+/// Writes a message where message `nth` of the same size is, or messages behind all others, when nothing else
+/// of the header has to move; tells whether it was done.
 fn write_in_place(
     md: &Metadata,
-    header: Arc<Header>,
-    (nth, message, order): (Option<usize>, &RawMessage, u16),
-) -> Result<Option<Arc<Header>>> {
+    mut header: Arc<Header>,
+    nth: Option<usize>,
+    messages: &Ordered<'_>,
+) -> Result<bool> {
     let prefix = header.prefix;
-    let Some((chunk, start, rest)) = room_for(&header, nth, prefix.total(message.body.len())) else {
-        return Ok(Some(header));
-    };
-    let Some(place) = header.chunks.get(chunk).cloned() else { return Ok(Some(header)) };
-    let order = nth.and_then(|nth| header.places.get(nth)).map_or(order, |place| place.order);
-    let mut sink = Sink::with_room(md.widths(), message.body.len().saturating_add(rest).saturating_add(16));
-    write_message(message, order, &prefix, &mut sink)?;
-    write_room(rest, &prefix, &mut sink)?;
-    let bytes = sink.into_bytes();
+    let total = messages.iter().map(|(message, _)| prefix.total(message.body.len()));
+    let total = total.fold(0_usize, usize::saturating_add);
+    let Some((chunk, start, rest)) = room_for(&header, nth, total) else { return Ok(false) };
+    let Some(Chunk { address, length, .. }) = header.chunks.get(chunk).cloned() else { return Ok(false) };
+    let kept = nth.and_then(|nth| header.places.get(nth)).map(|place| place.order);
+    let mut sink = Sink::new(md.widths());
+    for (message, order) in messages {
+        write_message(message, kept.unwrap_or(*order), &prefix, &mut sink)?;
+    }
+    write_room_head(rest, &prefix, &mut sink)?;
     let stage = if chunk == 0 { Stage::ObjectHeader } else { Stage::IndexHeader };
-    md.edit((stage, seal(&prefix)), place.address, place.length, |block| {
-        let room = block.get_mut(start..start.saturating_add(bytes.len())).ok_or_else(gone)?;
-        room.copy_from_slice(&bytes);
+    md.edit((stage, seal(&prefix)), address, length, |block| {
+        let end = start.saturating_add(total).saturating_add(rest);
+        let room = block.get_mut(start..end).ok_or_else(gone)?;
+        let (head, nothing) = room.split_at_mut_checked(sink.position()).ok_or_else(gone)?;
+        head.copy_from_slice(sink.bytes());
+        nothing.fill(0);
         Ok(())
     })?;
     md.forget(header.address);
-    // Nobody else has it any more, so nothing is copied.
-    let mut header = Arc::unwrap_or_clone(header);
-    if let Some(old) = nth.and_then(|nth| header.messages.get_mut(nth)) {
-        *old = message.clone();
-    } else {
-        header.messages.push(message.clone());
-        header.places.push(Placed { chunk, order });
+    // As a rule nobody else has it any more, so nothing is copied.
+    let changed = Arc::make_mut(&mut header);
+    for (message, order) in messages {
+        if let Some(old) = nth.and_then(|nth| changed.messages.get_mut(nth)) {
+            *old = RawMessage::clone(message);
+        } else {
+            changed.messages.push(RawMessage::clone(message));
+            changed.places.push(Placed { chunk, order: *order });
+        }
     }
-    md.keep_decoded(header.address, &Arc::new(header), WEIGHT);
-    Ok(None)
+    md.keep_decoded(header.address, &header, WEIGHT);
+    Ok(true)
 }
 
 /// Where in which chunk a message of `total` bytes can be written, and how many bytes of room follow it.
@@ -126,31 +140,34 @@ fn room_for(header: &Header, nth: Option<usize>, total: usize) -> Option<(usize,
 }
 
 /// A prefix, and its bytes.
-fn sample(version: u8, flags: u8, size: (usize, usize), md: &Metadata) -> Result<(Prefix, Vec<u8>)> {
+fn sample(version: u8, flags: u8, size: (usize, usize), md: &Metadata) -> Result<(Prefix, Sink)> {
     let mut sink = Sink::new(md.widths());
     write_prefix(version, flags, size, &mut sink)?;
-    let bytes = sink.into_bytes();
-    Ok((read_prefix(&mut Cursor::new(&bytes, md.widths()))?, bytes))
+    Ok((read_prefix(&mut Cursor::new(sink.bytes(), md.widths()))?, sink))
 }
 
 /// Adds a message.
 pub(crate) fn add(md: &Metadata, address: Address, message: &RawMessage) -> Result<()> {
-    add_ordered(md, address, message, 0)
+    add_ordered(md, address, &[(message, 0)])
 }
 
-/// Adds a message, an attribute perhaps, with its creation order.
-pub(crate) fn add_ordered(md: &Metadata, address: Address, message: &RawMessage, order: u16) -> Result<()> {
+/// Adds messages, attributes perhaps, with their creation orders.
+pub(crate) fn add_ordered(md: &Metadata, address: Address, messages: &Ordered<'_>) -> Result<()> {
     let header = Header::open(md, address)?;
-    if write_in_place(md, header, (None, message, order))?.is_none() {
+    if write_in_place(md, header, None, messages)? {
         return Ok(());
     }
-    change(md, address, |draft| draft.add(Item { message: Cow::Owned(message.clone()), order }))
+    change(md, address, |draft| {
+        messages.iter().try_for_each(|(message, order)| {
+            draft.add(Item { message: Cow::Owned(RawMessage::clone(message)), order: *order })
+        })
+    })
 }
 
 /// Puts another message in the place of message `nth`, with its creation order.
 pub(crate) fn replace(md: &Metadata, address: Address, nth: usize, message: &RawMessage) -> Result<()> {
     let header = Header::open(md, address)?;
-    if write_in_place(md, header, (Some(nth), message, 0))?.is_none() {
+    if write_in_place(md, header, Some(nth), &[(message, 0)])? {
         return Ok(());
     }
     change(md, address, |draft| draft.replace(nth, message))
@@ -158,7 +175,8 @@ pub(crate) fn replace(md: &Metadata, address: Address, nth: usize, message: &Raw
 
 /// Replaces the first message of its type, or adds it.
 pub(crate) fn put(md: &Metadata, address: Address, message: &RawMessage) -> Result<()> {
-    match Header::open(md, address)?.position(message.kind) {
+    let found = Header::open(md, address)?.position(message.kind);
+    match found {
         Some(nth) => replace(md, address, nth, message),
         None => add(md, address, message),
     }
@@ -184,7 +202,7 @@ pub(crate) fn set_link_count(md: &Metadata, address: Address, count: u32) -> Res
             Ok(())
         });
     }
-    let mut body = vec![0];
+    let mut body = Body::from_slice(&[0]);
     body.extend(count.to_le_bytes());
     let message = RawMessage { kind: kind::REFERENCE_COUNT, flags: 0, body };
     match (header.position(kind::REFERENCE_COUNT), count) {
@@ -341,7 +359,7 @@ impl<'a> Draft<'a> {
         let mut body = Sink::new(widths);
         body.address(Some(address))?;
         body.length(length as u64)?;
-        let message = RawMessage { kind: kind::CONTINUATION, flags: 0, body: body.into_bytes() };
+        let message = RawMessage { kind: kind::CONTINUATION, flags: 0, body: body.into_body() };
         if let Some(part) = self.chunks.get_mut(host) {
             part.items.push(Item { message: Cow::Owned(message), order: 0 });
             part.change();
@@ -492,13 +510,16 @@ impl<'a> Draft<'a> {
             self.md.forget(self.header.address);
             return Ok(());
         }
-        let count =
-            u16::try_from(count).map_err(|_| Error::limit(format!("a header of {count} messages")))?;
-        self.md.edit((Stage::ObjectHeader, Seal::None), first.address, first.length, |bytes| {
-            bytes.get_mut(2..4).ok_or_else(gone)?.copy_from_slice(&count.to_le_bytes());
-            Ok(())
-        })
+        let role = (Stage::ObjectHeader, Seal::None);
+        self.md.edit(role, first.address, first.length, |bytes| set_count(bytes, count))
     }
+}
+
+/// Says in the prefix of a version-1 header how many messages there are.
+fn set_count(bytes: &mut [u8], count: usize) -> Result<()> {
+    let count = u16::try_from(count).map_err(|_| Error::limit(format!("a header of {count} messages")))?;
+    bytes.get_mut(2..4).ok_or_else(gone)?.copy_from_slice(&count.to_le_bytes());
+    Ok(())
 }
 
 impl Part<'_> {

@@ -9,6 +9,7 @@ use crate::object::Objects;
 use crate::object::dense::{Addresses, Dense, Entry, LINKS};
 use crate::object::header::{Header, edit};
 use crate::object::symbol_table;
+use std::borrow::Cow;
 
 /// Links beyond which they go into a heap, and below which they come back, unless the group says otherwise.
 const LIMITS: (u16, u16) = (8, 6);
@@ -73,9 +74,12 @@ fn add(objects: &Objects, group: Address, link: &LinkMessage) -> Result<()> {
     }
     let mut info = info_of(objects, &header)?;
     let before = info.clone();
-    let link = LinkMessage { order: info.next_order, ..link.clone() };
+    let link = match info.next_order {
+        order if order == link.order => Cow::Borrowed(link),
+        order => Cow::Owned(LinkMessage { order, ..link.clone() }),
+    };
     info.next_order = info.next_order.map(|order| order.saturating_add(1));
-    let body = md.encode(&link)?;
+    let body = md.body(&*link)?;
     let order = link.order.unwrap_or(0);
     if let Some(dense) = open(objects, &info)? {
         dense.insert(&link.name, &body, order).map_err(|error| rename_error(&dense, &link.name, error))?;
@@ -141,7 +145,7 @@ fn to_compact(objects: &Objects, group: Address, info: &LinkInfo, dense: &Dense<
     links.sort_by(|(a, _), (b, _)| (a.order, &a.name).cmp(&(b.order, &b.name)));
     dense.delete()?;
     for (_, body) in links {
-        edit::add(md, group, &RawMessage { kind: kind::LINK, flags: 0, body })?;
+        edit::add(md, group, &RawMessage { kind: kind::LINK, flags: 0, body: body.into() })?;
     }
     store(objects, group, info, &LinkInfo { heap: None, by_name: None, by_order: None, ..info.clone() })
 }
@@ -177,7 +181,7 @@ fn store(objects: &Objects, group: Address, before: &LinkInfo, info: &LinkInfo) 
     if before == info {
         return Ok(());
     }
-    let body = objects.metadata.encode(info)?;
+    let body = objects.metadata.body(info)?;
     edit::put(&objects.metadata, group, &RawMessage { kind: kind::LINK_INFO, flags: 0, body })
 }
 

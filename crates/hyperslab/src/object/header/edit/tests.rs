@@ -14,7 +14,7 @@ fn file(bounds: Bounds) -> Metadata {
 }
 
 fn message(kind: u16, body: Vec<u8>) -> RawMessage {
-    RawMessage { kind, flags: 0, body }
+    RawMessage { kind, flags: 0, body: body.into() }
 }
 
 /// The messages that say something, without the padding of version 1.
@@ -51,7 +51,7 @@ fn two_attributes_need_no_second_chunk() {
     for bounds in [Bounds::Earliest, Bounds::V110] {
         let md = file(bounds);
         let start = [message(kind::DATASPACE, vec![1; 20])];
-        let at = create(&md, &start, Options { spare: ROOM, ..Options::default() }).unwrap();
+        let at = create(&md, start.to_vec(), Options { spare: ROOM, ..Options::default() }).unwrap();
         for _ in 0..2 {
             add(&md, at, &message(kind::ATTRIBUTE, vec![2; 60])).unwrap();
         }
@@ -64,7 +64,7 @@ fn two_attributes_need_no_second_chunk() {
 #[test]
 fn a_message_that_is_too_long_is_refused_and_nothing_changes() {
     let md = file(Bounds::V110);
-    let at = create(&md, &[message(kind::COMMENT, vec![0])], Options::default()).unwrap();
+    let at = create(&md, vec![message(kind::COMMENT, vec![0])], Options::default()).unwrap();
     let error = add(&md, at, &message(kind::ATTRIBUTE, vec![0; 65536])).unwrap_err().to_string();
     assert!(error.contains("a message of type 0xc has 65536 bytes, a header holds at most 65535"), "{error}");
     same(&md, at, &[(kind::COMMENT, Vec::new())]);
@@ -74,7 +74,7 @@ fn a_message_that_is_too_long_is_refused_and_nothing_changes() {
 fn links_are_counted_in_both_versions() {
     for bounds in [Bounds::Earliest, Bounds::V110] {
         let md = file(bounds);
-        let at = create(&md, &[message(kind::COMMENT, vec![0])], Options::default()).unwrap();
+        let at = create(&md, vec![message(kind::COMMENT, vec![0])], Options::default()).unwrap();
         for count in [1, 2, 7, 1, 0] {
             set_link_count(&md, at, count).unwrap();
             assert_eq!(Header::open(&md, at).unwrap().link_count(), count);
@@ -94,7 +94,7 @@ proptest! {
         let md = file(bounds);
         let mut model = vec![(kind::COMMENT, b"first".to_vec())];
         let options = Options { spare, track_attributes: tracked, index_attributes: false };
-        let at = create(&md, &[message(kind::COMMENT, stored(b"first"))], options).unwrap();
+        let at = create(&md, vec![message(kind::COMMENT, stored(b"first"))], options).unwrap();
         for (what, which, body) in steps {
             let header = Header::open(&md, at).unwrap();
             let nth = header.messages.iter().enumerate();
