@@ -221,6 +221,11 @@ impl PyDataset {
         }))
     }
 
+    /// Writes what waits in memory; `durable` returns when it is on the disk.
+    fn flush(&self, py: Python<'_>, durable: bool) -> PyResult<()> {
+        py.detach(|| if durable { self.0.sync() } else { self.0.flush() }).raise()
+    }
+
     /// Looks at the sources of a virtual dataset again.
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.0.refresh()).raise_sizing()

@@ -42,7 +42,7 @@ pub(crate) fn open(
     if let Some(prefix) = vds_prefix {
         options = options.vds_prefix(prefix);
     }
-    let _ = swmr;
+    options = options.swmr(swmr && writable);
     let path = PathBuf::from(OsStr::from_bytes(&path));
     py.detach(|| if writable { options.open_rw(path) } else { options.open(path) }).raise().map(PyFile)
 }
@@ -112,6 +112,16 @@ impl PyFile {
     /// Writes everything that waits in memory.
     fn flush(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.0.flush()).raise()
+    }
+
+    /// As `flush`, and returns when all is on the disk.
+    fn sync(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.sync()).raise()
+    }
+
+    /// Lets others read the file while it is written.
+    fn start_swmr(&self, py: Python<'_>) -> PyResult<()> {
+        py.detach(|| self.0.start_swmr()).raise()
     }
 
     /// Writes everything that waits in memory and closes the file, for all handles on it.

@@ -130,7 +130,7 @@ impl Location {
     pub fn set_attribute(&self, name: impl AsRef<[u8]>, data: impl Into<AttributeData>) -> Result<()> {
         let (name, data) = (name.as_ref(), data.into());
         let place = || format!("{}: attribute \"{}\"", self.place(), String::from_utf8_lossy(name));
-        let _writing = self.file.writing()?;
+        let _writing = self.file.writing_for(self.address)?;
         self.put(name, data).at(place)
     }
 
@@ -171,7 +171,7 @@ impl Location {
     /// # Errors
     /// `NotFound` when there is none of that name, `Usage` when the file is open to read only.
     pub fn delete_attribute(&self, name: impl AsRef<[u8]>) -> Result<()> {
-        let _writing = self.file.writing()?;
+        let _writing = self.file.writing_for(self.address)?;
         attributes::remove(&self.file.objects, self.address, name.as_ref()).at(|| self.place())
     }
 
@@ -180,7 +180,7 @@ impl Location {
     /// # Errors
     /// `NotFound` when there is none of that name, `Usage` when the new one is taken.
     pub fn rename_attribute(&self, from: impl AsRef<[u8]>, to: impl AsRef<[u8]>) -> Result<()> {
-        let _writing = self.file.writing()?;
+        let _writing = self.file.writing_for(self.address)?;
         attributes::rename(&self.file.objects, self.address, from.as_ref(), to.as_ref()).at(|| self.place())
     }
 }

@@ -10,7 +10,7 @@ use crate::format::bytes::{Address, Bounds, Sink};
 use crate::format::message::fill::{Fill, FillValue};
 use crate::format::message::layout::DataLayout;
 use crate::format::message::other::{ModificationTime, Shared};
-use crate::format::object_header::{RawMessage, kind};
+use crate::format::object_header::{CONSTANT, RawMessage, kind};
 use crate::group::{Group, Object, join};
 use crate::group_write::split;
 use crate::index;
@@ -23,8 +23,6 @@ use crate::stored::Stored;
 use crate::vds::layout::VirtualLayout;
 use std::sync::Arc;
 
-/// A message's flag for what never changes.
-const CONSTANT: u8 = 1;
 /// A message's flag for one that only says where it is.
 const SHARED: u8 = 2;
 /// Elements that a compact dataset may take, in bytes: its message has at most 64 KiB.
@@ -411,8 +409,9 @@ impl DatasetBuilder {
             spare: edit::ROOM,
             track_attributes: self.track_order,
             index_attributes: self.track_order,
+            whole: matches!(layout, DataLayout::Chunked(_)),
         };
-        edit::create(md, messages, options)
+        edit::create_apart(md, messages, options)
     }
 
     fn datatype_message(&self, file: &FileState) -> Result<RawMessage> {

@@ -10,7 +10,7 @@ use crate::format::bytes::{Address, Cursor, Sink, Wire};
 use crate::format::message::attribute::AttributeMessage;
 use crate::format::message::link::{LinkInfo, LinkMessage, LinkTarget};
 use crate::format::message::other::Shared;
-use crate::format::object_header::{INDEXED, RawMessage, TRACKED, kind};
+use crate::format::object_header::{CONSTANT, INDEXED, RawMessage, TRACKED, kind};
 use crate::group::{Group, Object, join};
 use crate::location::{Location, place};
 use crate::metadata::Metadata;
@@ -21,9 +21,6 @@ use crate::object::{self, attributes, links};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::fmt;
 use std::sync::Arc;
-
-/// A message's flag for what never changes.
-const CONSTANT: u8 = 1;
 
 /// Given a dataset and the description of its copy, says how it is to be stored instead.
 type Reshape<'a> = dyn Fn(&Dataset, DatasetBuilder) -> Result<Option<DatasetBuilder>> + 'a;
@@ -288,6 +285,7 @@ impl<'a> Copier<'a> {
             spare: edit::ROOM,
             track_attributes: flags & TRACKED != 0,
             index_attributes: flags & INDEXED != 0,
+            whole: true,
         };
         edit::create(self.to.metadata(), messages, options)
     }

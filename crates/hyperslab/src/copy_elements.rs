@@ -12,7 +12,7 @@ use crate::format::bytes::{Address, Body, Bounds, Length, Sink, Wire, all_ones};
 use crate::format::message::fill::{Fill, FillValue};
 use crate::format::message::layout::{ChunkIndexing, ChunkedLayout, DataLayout};
 use crate::format::message::other::{ExternalFiles, ExternalSlot};
-use crate::format::object_header::{RawMessage, kind};
+use crate::format::object_header::{CONSTANT, RawMessage, kind};
 use crate::group::{Group, Object};
 use crate::index::{self, ChunkGrid, Creation, StoredChunk};
 use crate::layout::contiguous;
@@ -26,8 +26,7 @@ use crate::space::{Extent, Selection};
 use crate::stored::Stored;
 use crate::vds::layout::VirtualLayout;
 
-/// A message's flags for what never changes, and for what is elsewhere.
-const CONSTANT: u8 = 1;
+/// A message's flag for what is elsewhere.
 const SHARED: u8 = 2;
 /// Allocation time of the fill value message: with the dataset.
 const EARLY: u8 = 1;

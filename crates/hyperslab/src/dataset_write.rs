@@ -85,7 +85,7 @@ impl Dataset {
         if self.is_virtual() {
             return write_through::write(self, selection, memory, bytes).at(|| self.place());
         }
-        let _writing = self.file.writing()?;
+        let _writing = self.file.writing_for(self.address)?;
         self.write_held(selection, memory, bytes).at(|| self.place())
     }
 
@@ -97,7 +97,7 @@ impl Dataset {
         if self.is_virtual() {
             return write_through::write_values(self, selection, values).at(|| self.place());
         }
-        let _writing = self.file.writing()?;
+        let _writing = self.file.writing_for(self.address)?;
         let datatype = self.datatype().clone();
         let mut bytes = Vec::with_capacity(values.len().saturating_mul(datatype.size()));
         for value in values {
@@ -107,7 +107,7 @@ impl Dataset {
     }
 
     /// Writes while the caller holds the gate.
-    fn write_held(&self, selection: &Selection, memory: &Datatype, bytes: &[u8]) -> Result<()> {
+    pub(crate) fn write_held(&self, selection: &Selection, memory: &Datatype, bytes: &[u8]) -> Result<()> {
         let state = self.state();
         let dims = state.extent.dims();
         let place_dims = if state.extent == Extent::Null {
@@ -182,7 +182,7 @@ impl Dataset {
     /// `Usage` when an axis would be longer than it may become, the dataset is not chunked, or the file is
     /// open to read only.
     pub fn resize(&self, shape: impl AsRef<[u64]>) -> Result<()> {
-        let _writing = self.file.writing()?;
+        let _writing = self.file.writing_for(self.address)?;
         self.resize_held(shape.as_ref()).at(|| self.place())
     }
 
@@ -195,11 +195,11 @@ impl Dataset {
     pub fn persist_extent(&self) -> Result<()> {
         self.refresh()?;
         let now = self.shape();
-        let _writing = self.file.writing()?;
+        let _writing = self.file.writing_for(self.address)?;
         self.resize_held(&now).at(|| self.place())
     }
 
-    fn resize_held(&self, dims: &[u64]) -> Result<()> {
+    pub(crate) fn resize_held(&self, dims: &[u64]) -> Result<()> {
         let state = self.cell.state();
         let (old, max) = (state.extent.dims(), state.extent.max());
         if dims.len() != old.len() {
@@ -212,6 +212,14 @@ impl Dataset {
         if dims == old {
             return Ok(());
         }
+        let extent = Extent::Simple { dims: dims.to_vec(), max: max.to_vec() };
+        if self.file.is_live() && dims.iter().zip(old).any(|(new, old)| new < old) {
+            // Readers must know of the smaller extent before what it cuts off goes.
+            self.file.publish(&[self.address], false)?;
+            self.put_extent(&extent)?;
+            self.file.publish(&[self.address], false)?;
+            self.file.metadata().set_owner(self.address);
+        }
         match &state.elements {
             Elements::Stored(stored @ Stored::Chunked { .. }) => {
                 self.change((&state, stored), |elements| direct::resize(elements, dims))?;
@@ -219,16 +227,19 @@ impl Dataset {
             Elements::Virtual(layout) => extent::check_least(layout, dims)?,
             Elements::Stored(_) => return Err(Error::usage("only a dataset in chunks can change its size")),
         }
-        let md = self.file.metadata();
-        let extent = Extent::Simple { dims: dims.to_vec(), max: max.to_vec() };
-        let message = RawMessage { kind: kind::DATASPACE, flags: 0, body: md.body(&extent)? };
-        edit::put(md, self.address, &message)?;
+        self.put_extent(&extent)?;
         self.file.forget_layout(self.address);
         self.reload()?;
         if state.allocates_early() {
             self.allocate_beyond(old)?;
         }
         Ok(())
+    }
+
+    fn put_extent(&self, extent: &Extent) -> Result<()> {
+        let md = self.file.metadata();
+        let message = RawMessage { kind: kind::DATASPACE, flags: 0, body: md.body(extent)? };
+        edit::put(md, self.address, &message)
     }
 
     /// Allocates and fills what an extent of `old` did not have; the caller holds the gate.
@@ -265,7 +276,7 @@ impl Dataset {
     /// # Errors
     /// `Usage` when there is no such chunk, the dataset is not chunked, or the file is open to read only.
     pub fn write_chunk(&self, coords: impl AsRef<[u64]>, bytes: &[u8], skipped: u32) -> Result<()> {
-        let _writing = self.file.writing()?;
+        let _writing = self.file.writing_for(self.address)?;
         let state = self.state();
         match &state.elements {
             Elements::Stored(stored) => self.change((&state, stored), |elements| {

@@ -7,6 +7,7 @@ use crate::format::message::other::{FileSpace, SymbolTable};
 use crate::format::object_header::{RawMessage, kind};
 use crate::format::superblock::{OPEN_FOR_SWMR, OPEN_FOR_WRITE, OldGroups, Purpose, SIGNATURE, Superblock};
 use crate::metadata::Metadata;
+use crate::metadata::live::SHARED;
 use crate::metadata::stage::Stage;
 use crate::object::header::{Header, edit};
 use crate::object::{Objects, delete};
@@ -216,6 +217,13 @@ impl FileState {
         Ok(guard)
     }
 
+    /// As [`writing`](Self::writing), for changes of the object whose header is at `owner`.
+    pub(crate) fn writing_for(&self, owner: Address) -> Result<Writing<'_>> {
+        let guard = self.writing()?;
+        self.metadata().set_owner(owner);
+        Ok(guard)
+    }
+
     /// As [`writing`](Self::writing), also when an earlier write failed.
     fn alone(&self) -> Result<RwLockWriteGuard<'_, ()>> {
         self.check_open()?;
@@ -223,7 +231,9 @@ impl FileState {
             .writer
             .as_ref()
             .ok_or_else(|| Error::usage("the file is open to read only").at(self.place.path.display()))?;
-        Ok(writer.gate.write())
+        let guard = writer.gate.write();
+        self.metadata().set_owner(SHARED);
+        Ok(guard)
     }
 
     /// As [`writing`](Self::writing), but nothing while anybody else holds the file.
@@ -245,19 +255,33 @@ impl FileState {
     }
 
     /// Writes everything that waits; the caller holds the gate.
-    fn flush_marked(&self, flags: u32, me: Option<&Arc<Self>>) -> Result<()> {
-        self.drop_orphans(me.is_none())?;
-        self.flush_datasets(me)?;
-        self.write_superblock(flags)?;
+    pub(crate) fn flush_all(&self, me: Option<&Arc<Self>>) -> Result<()> {
+        self.settle(me)?;
+        if self.is_live() { self.metadata().flush() } else { self.write_superblock(OPEN_FOR_WRITE) }?;
         // What nobody else holds has nothing to write any more.
         self.open.lock().retain(|_, cell| Arc::strong_count(cell) > 1);
         Ok(())
     }
 
+    /// Makes the structures those of all that was asked for; the caller holds the gate.
+    pub(crate) fn settle(&self, me: Option<&Arc<Self>>) -> Result<()> {
+        self.drop_orphans(me.is_none())?;
+        self.flush_datasets(me)
+    }
+
     /// Stores what datasets keep in memory; the caller holds the gate.
     pub(crate) fn flush_datasets(&self, me: Option<&Arc<Self>>) -> Result<()> {
-        let cells: Vec<_> = self.open.lock().iter().map(|(at, cell)| (*at, Arc::clone(cell))).collect();
-        cells.into_iter().try_for_each(|(address, cell)| cell.flush(self, address, me))
+        let addresses: Vec<Address> = self.open.lock().keys().copied().collect();
+        addresses.into_iter().try_for_each(|address| self.flush_dataset(address, me))
+    }
+
+    /// Stores what the dataset whose header is at `address` keeps in memory; the caller holds the gate.
+    pub(crate) fn flush_dataset(&self, address: Address, me: Option<&Arc<Self>>) -> Result<()> {
+        let Some(cell) = self.open.lock().get(&address).map(Arc::clone) else { return Ok(()) };
+        self.metadata().set_owner(address);
+        let flushed = cell.flush(self, address, me);
+        self.metadata().set_owner(SHARED);
+        flushed
     }
 
     fn write_superblock(&self, flags: u32) -> Result<()> {
@@ -314,7 +338,8 @@ impl FileState {
     fn unmark(&self) -> Result<()> {
         let md = self.metadata();
         match &self.writer {
-            Some(writer) if writer.marked && md.is_whole() => {
+            // Others go on to read a live file, which says itself where it ends.
+            Some(writer) if writer.marked && md.is_whole() && !md.is_live() => {
                 let superblock = self.superblock_at(writer.end.load(Ordering::Acquire), 0);
                 md.write_past_failure(Address(0), &md.encode(&superblock)?)
             }
@@ -324,12 +349,22 @@ impl FileState {
 
     /// Writes everything that waits.
     pub(crate) fn flush(self: &Arc<Self>) -> Result<()> {
+        self.flush_as(false)
+    }
+
+    /// As [`flush`](Self::flush); a `durable` one returns when all is on the disk.
+    pub(crate) fn flush_as(self: &Arc<Self>, durable: bool) -> Result<()> {
         if !self.is_writable() {
             return self.check_open();
         }
         self.flush_sources()?;
         let _writing = self.writing()?;
-        self.flush_marked(OPEN_FOR_WRITE, Some(self)).at(|| self.place.path.display().to_string())
+        let flush = || match (self.is_live(), durable) {
+            (true, _) => self.publish(&[], durable),
+            (false, true) => self.flush_all(Some(self)).and_then(|()| self.metadata().sync()),
+            (false, false) => self.flush_all(Some(self)),
+        };
+        flush().at(|| self.place.path.display().to_string())
     }
 
     /// Writes everything that waits, takes the mark off, and refuses any further use.
@@ -350,7 +385,13 @@ impl FileState {
             return Ok(());
         }
         // Twice, since what was freed is only given back once nothing on disk refers to it.
-        let written = self.flush_marked(OPEN_FOR_WRITE, None).and_then(|()| self.write_superblock(0));
+        let written = self.flush_all(None).and_then(|()| {
+            let live = self.is_live();
+            self.metadata().end_live()?;
+            self.write_superblock(0)?;
+            self.locked.iter().filter(|_| live).for_each(|storage| storage.unlock_alive());
+            Ok(())
+        });
         let written = written.inspect_err(|_| {
             // The first error is the one to tell.
             let _ = self.unmark();

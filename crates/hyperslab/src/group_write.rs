@@ -5,16 +5,13 @@ use crate::datatype::{Datatype, Element};
 use crate::error::{Error, Place, Result};
 use crate::format::bytes::Address;
 use crate::format::message::link::{LinkMessage, LinkTarget};
-use crate::format::object_header::{RawMessage, kind};
+use crate::format::object_header::{CONSTANT, RawMessage, kind};
 use crate::group::{Group, NamedDatatype, Object, join};
 use crate::location::{Location, place};
 use crate::object::group::GroupOptions;
 use crate::object::header::edit;
 use crate::object::{self, links};
 use std::sync::Arc;
-
-/// A message's flag for what never changes.
-const CONSTANT: u8 = 1;
 
 impl Group {
     /// Makes a group, and the groups on the way to it.

@@ -24,6 +24,7 @@ mod group;
 mod group_write;
 mod index;
 mod layout;
+mod live_write;
 mod location;
 mod metadata;
 mod missing_sources;

@@ -37,7 +37,12 @@ pub struct OpenOptions {
     /// Bytes before the HDF5 part of a new file.
     pub(crate) user_block: u64,
     track_order: bool,
+    swmr: bool,
+    headroom: Option<u64>,
 }
+
+/// How far beyond its end a live file is announced, unless it is told otherwise.
+const HEADROOM: u64 = 64 << 20;
 
 /// What may be at a path before a file is made there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -116,6 +121,25 @@ impl OpenOptions {
         self
     }
 
+    /// Whether a file that is written is [live](File::start_swmr) from the start.
+    #[must_use]
+    pub fn swmr(mut self, on: bool) -> Self {
+        self.swmr = on;
+        self
+    }
+
+    /// How many bytes beyond its end a live file says it has, 64 MiB unless told otherwise; on disk they take
+    /// no room. libhdf5 reads new objects and strings only below the end it found when it opened the file.
+    #[must_use]
+    pub fn headroom(mut self, bytes: u64) -> Self {
+        self.headroom = Some(bytes);
+        self
+    }
+
+    pub(crate) fn headroom_bytes(&self) -> u64 {
+        self.headroom.unwrap_or(HEADROOM)
+    }
+
     /// The locking that was asked for, unless the environment asks for another.
     pub(crate) fn locks(&self) -> Locking {
         match std::env::var("HDF5_USE_FILE_LOCKING").as_deref() {
@@ -183,7 +207,7 @@ impl OpenOptions {
             let storage = Arc::new(FileStorage::open_writable(path).map_err(cannot_open)?);
             storage.lock_exclusive(self.locks()).map_err(cannot_open)?;
             let state = FileState::open_writable(Arc::clone(&storage) as Arc<dyn WriteAt>, true)?;
-            Ok(self.finish(state, path, storage))
+            self.finish(state, path, storage)
         };
         open().at(|| path.display().to_string())
     }
@@ -255,12 +279,12 @@ impl OpenOptions {
             }
             storage.set_len(0).map_err(cannot_create)?;
             let state = FileState::create(Arc::clone(&storage) as Arc<dyn WriteAt>, self, true)?;
-            Ok(self.finish(state, path, storage))
+            self.finish(state, path, storage)
         };
         make().at(|| path.display().to_string())
     }
 
-    fn finish(&self, mut state: FileState, path: &Path, storage: Arc<FileStorage>) -> File {
+    fn finish(&self, mut state: FileState, path: &Path, storage: Arc<FileStorage>) -> Result<File> {
         state.place = FilePlace::of(path);
         state.options = self.settled(&state.place);
         let stamp = storage.stamp();
@@ -268,7 +292,10 @@ impl OpenOptions {
         state.locked = Some(storage);
         let state = Arc::new(state);
         open_files::keep_written(stamp, &state);
-        File { state }
+        if self.swmr {
+            state.start_swmr()?;
+        }
+        Ok(File { state })
     }
 
     fn open_storage(&self, path: &Path) -> Result<File> {

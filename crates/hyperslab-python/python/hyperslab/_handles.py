@@ -31,11 +31,26 @@ class SharedFile:
             self._descriptor = os.open(self.path, os.O_RDWR if self.writable else os.O_RDONLY)
         return self._descriptor
 
-    def flush(self):
+    def flush(self, durable=False):
         if self.writable:
-            self.native.flush()
+            if durable:
+                self.native.sync()
+            else:
+                self.native.flush()
             if self.on_flush is not None:
                 self.on_flush(self.native)
+
+    def flush_dataset(self, dataset, durable=False):
+        """Writes what waits for one dataset, and of a file that nobody reads meanwhile all."""
+        if self.on_flush is not None:
+            self.flush(durable)
+        elif self.writable:
+            dataset.flush(durable)
+
+    def settle(self):
+        """Has the engine place what waits; a live file is flushed only when it is asked for."""
+        if not self.swmr:
+            self.flush()
 
     def release(self):
         with _lock:

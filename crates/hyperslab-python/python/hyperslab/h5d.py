@@ -143,7 +143,7 @@ class DatasetID(NodeID):
 
     def get_storage_size(self):
         self._need()
-        self._opened.shared.flush()
+        self._opened.shared.settle()
         return self._dataset.storage_size
 
     def get_space_status(self):
@@ -229,9 +229,9 @@ class DatasetID(NodeID):
     def extend(self, shape):
         self.set_extent([max(old, new) for old, new in zip(self.shape, shape)])
 
-    def flush(self):
+    def flush(self, durable=False):
         self._need()
-        self._opened.shared.flush()
+        self._opened.shared.flush_dataset(self._dataset, durable)
 
     def refresh(self):
         self._need()
@@ -242,7 +242,7 @@ class DatasetID(NodeID):
     def _chunks(self):
         if self._need() and self._dataset.chunks is None:
             raise ValueError("the dataset is not stored in chunks")
-        self._opened.shared.flush()
+        self._opened.shared.settle()
         return [StoreInfo(tuple(at), mask, byte, size) for at, mask, byte, size in self._dataset.stored_chunks()]
 
     def get_num_chunks(self, space=None):

@@ -102,7 +102,12 @@ class FileID(GroupID):
 
     def start_swmr_write(self):
         self._need_writable("start writing for readers")
-        raise NotImplementedError("h5f.FileID.start_swmr_write: writing for readers that follow is not built in yet")
+        shared = self._opened.shared
+        try:
+            shared.native.start_swmr()
+        except ValueError as error:
+            raise RuntimeError(str(error)) from None
+        shared.swmr = True
 
     # The engine has no metadata cache of libhdf5's kind: these answer as an idle one would.
 

@@ -86,6 +86,8 @@ pub(crate) struct Prefix {
 
 /// When attributes go into a heap, unless a header says otherwise.
 const ATTRIBUTE_LIMITS: (u16, u16) = (8, 6);
+/// Flag of a message that never changes.
+pub(crate) const CONSTANT: u8 = 1;
 /// Bit of the prefix flags: messages carry a creation order.
 pub(crate) const TRACKED: u8 = 4;
 /// Bit of the prefix flags: attributes are indexed by their creation order.

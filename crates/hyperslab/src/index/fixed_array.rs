@@ -10,7 +10,7 @@ use crate::index::array::{Block, Blocks, ElementFormat, change, lookup, new_page
 use crate::index::grid::Order;
 use crate::index::{ChunkGrid, ChunkIndex, Removed, StoredChunk};
 use crate::metadata::Metadata;
-use crate::metadata::stage::Stage;
+use crate::metadata::stage::{Seal, Stage};
 use std::sync::Arc;
 
 /// log2 of the entries of a page of a new array.
@@ -48,7 +48,7 @@ impl Index {
             data_block: None,
         };
         header.whole_size(md.widths())?;
-        md.place(Stage::IndexHeader, md.encode(&header)?)
+        md.place_whole(Stage::IndexHeader, md.encode(&header)?)
     }
 
     fn array(&self, md: &Metadata) -> Result<Array> {
@@ -138,6 +138,7 @@ impl Array {
         let body = FixedArrayDataBlock::body_at(md.widths());
         if self.header.pages()? == 0 {
             let at = to_usize(index)?.saturating_mul(self.format.width()).saturating_add(body);
+            let block = self.shadow_block(md, block)?;
             let check = || self.data_block(md, block).map(|_| ());
             return change(md, (Stage::Block, block, self.size), at, &element, check);
         }
@@ -149,6 +150,7 @@ impl Array {
             let check = || self.page(md, address, count).map(|_| ());
             return change(md, (Stage::Block, address, size), at, &element, check);
         }
+        md.renew(address, to_usize(count)?.saturating_mul(self.format.width()).saturating_add(4))?;
         new_page(md, address, &self.format, count, (within, &element))?;
         set_bit(md, (block, self.size), body, page)
     }
@@ -200,9 +202,20 @@ impl Array {
             .at(|| format!("fixed array page at {address}"))
     }
 
+    /// Where the next version of a data block without pages is to be edited. Pages stay where they are: only
+    /// the header leads to them, all at once.
+    fn shadow_block(&mut self, md: &Metadata, block: Address) -> Result<Address> {
+        let address = md.shadow((Stage::Block, Seal::Last), block, self.size)?;
+        if address != block {
+            self.header.data_block = Some(address);
+            md.store(Stage::IndexHeader, self.address, &self.header)?;
+        }
+        Ok(address)
+    }
+
     /// A data block in which nothing is set.
     fn create_block(&mut self, md: &Metadata) -> Result<Address> {
-        let block = md.allocate(self.header.whole_size(md.widths())?)?;
+        let block = md.allocate_whole(self.header.whole_size(md.widths())?)?;
         let pages = self.header.pages()?;
         let entries = if pages == 0 { self.header.entries.0 } else { 0 };
         let data = FixedArrayDataBlock {

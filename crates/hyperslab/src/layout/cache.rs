@@ -5,6 +5,7 @@
 use crate::layout::execute::Identity;
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Bytes of chunks a dataset keeps unless it is told otherwise.
@@ -20,8 +21,14 @@ pub(crate) struct ChunkCache {
     identity: Mutex<Identity>,
 }
 
-/// A chunk by its coordinates.
-pub(crate) type Cached = (Vec<u64>, Arc<Vec<u8>>);
+/// A chunk of the cache.
+#[derive(Debug)]
+pub(crate) struct Cached {
+    pub(crate) coords: Vec<u64>,
+    pub(crate) bytes: Arc<Vec<u8>>,
+    /// The bytes that the file may not have.
+    pub(crate) changed: Range<usize>,
+}
 
 #[derive(Debug, Default)]
 struct Kept {
@@ -34,9 +41,24 @@ struct Kept {
 #[derive(Debug)]
 struct Chunk {
     bytes: Arc<Vec<u8>>,
-    /// Whether the file has something else.
-    dirty: bool,
+    /// The bytes that the file may not have.
+    changed: Range<usize>,
     age: u64,
+}
+
+impl Chunk {
+    fn cached(&self, coords: &[u64]) -> Cached {
+        Cached { coords: coords.to_vec(), bytes: Arc::clone(&self.bytes), changed: self.changed.clone() }
+    }
+}
+
+/// The smallest range with both.
+pub(crate) fn both(one: Range<usize>, other: Range<usize>) -> Range<usize> {
+    match (one.is_empty(), other.is_empty()) {
+        (true, _) => other,
+        (_, true) => one,
+        _ => one.start.min(other.start)..one.end.max(other.end),
+    }
 }
 
 impl Default for ChunkCache {
@@ -62,16 +84,17 @@ impl ChunkCache {
 
     /// Whether some chunk is not stored yet.
     pub(crate) fn is_dirty(&self) -> bool {
-        self.kept.lock().chunks.values().any(|chunk| chunk.dirty)
+        self.kept.lock().chunks.values().any(|chunk| !chunk.changed.is_empty())
     }
 
     /// A chunk, and whether the file has something else.
     pub(crate) fn get(&self, coords: &[u64]) -> Option<(Arc<Vec<u8>>, bool)> {
-        self.kept.lock().chunks.get(coords).map(|chunk| (Arc::clone(&chunk.bytes), chunk.dirty))
+        let kept = self.kept.lock();
+        kept.chunks.get(coords).map(|chunk| (Arc::clone(&chunk.bytes), !chunk.changed.is_empty()))
     }
 
     /// All chunks.
-    pub(crate) fn all(&self) -> Vec<Cached> {
+    pub(crate) fn all(&self) -> Vec<(Vec<u64>, Arc<Vec<u8>>)> {
         let kept = self.kept.lock();
         kept.chunks.iter().map(|(coords, chunk)| (coords.clone(), Arc::clone(&chunk.bytes))).collect()
     }
@@ -79,38 +102,37 @@ impl ChunkCache {
     /// The chunks that are not stored yet, in row-major order.
     pub(crate) fn dirty(&self) -> Vec<Cached> {
         let kept = self.kept.lock();
-        let dirty = kept.chunks.iter().filter(|(_, chunk)| chunk.dirty);
-        let mut dirty: Vec<Cached> =
-            dirty.map(|(coords, chunk)| (coords.clone(), Arc::clone(&chunk.bytes))).collect();
-        dirty.sort_by(|one, other| one.0.cmp(&other.0));
+        let dirty = kept.chunks.iter().filter(|(_, chunk)| !chunk.changed.is_empty());
+        let mut dirty: Vec<Cached> = dirty.map(|(coords, chunk)| chunk.cached(coords)).collect();
+        dirty.sort_by(|one, other| one.coords.cmp(&other.coords));
         dirty
     }
 
-    /// Takes a chunk out to change it.
-    pub(crate) fn take(&self, coords: &[u64]) -> Option<Vec<u8>> {
-        let bytes = self.kept.lock().remove(coords)?;
-        Some(Arc::try_unwrap(bytes).unwrap_or_else(|shared| shared.to_vec()))
+    /// Takes a chunk out to change it, with what of it the file may not have.
+    pub(crate) fn take(&self, coords: &[u64]) -> Option<(Vec<u8>, Range<usize>)> {
+        let Chunk { bytes, changed, .. } = self.kept.lock().remove(coords)?;
+        Some((Arc::try_unwrap(bytes).unwrap_or_else(|shared| shared.to_vec()), changed))
     }
 
-    /// Keeps a chunk that the file does not have so.
-    pub(crate) fn keep(&self, coords: &[u64], bytes: Vec<u8>) {
+    /// Keeps a chunk, of which the file may not have `changed`.
+    pub(crate) fn keep(&self, coords: &[u64], bytes: Vec<u8>, changed: Range<usize>) {
         let mut kept = self.kept.lock();
         kept.remove(coords);
         let age = kept.next;
         kept.next += 1;
         kept.bytes = kept.bytes.saturating_add(bytes.len());
         kept.by_age.insert(age, coords.to_vec());
-        kept.chunks.insert(coords.to_vec(), Chunk { bytes: Arc::new(bytes), dirty: true, age });
+        kept.chunks.insert(coords.to_vec(), Chunk { bytes: Arc::new(bytes), changed, age });
     }
 
     /// The file has these chunks now.
     pub(crate) fn stored(&self, chunks: &[Cached]) {
         let mut kept = self.kept.lock();
-        for (coords, bytes) in chunks {
+        for Cached { coords, bytes, .. } in chunks {
             if let Some(chunk) = kept.chunks.get_mut(coords)
                 && Arc::ptr_eq(bytes, &chunk.bytes)
             {
-                chunk.dirty = false;
+                chunk.changed = 0..0;
             }
         }
     }
@@ -134,11 +156,11 @@ impl ChunkCache {
         let kept = self.kept.lock();
         let mut dirty: Vec<Cached> = Vec::new();
         for coords in kept.beyond(self.budget) {
-            if let Some(chunk) = kept.chunks.get(coords).filter(|chunk| chunk.dirty) {
-                dirty.push((coords.clone(), Arc::clone(&chunk.bytes)));
+            if let Some(chunk) = kept.chunks.get(coords).filter(|chunk| !chunk.changed.is_empty()) {
+                dirty.push(chunk.cached(coords));
             }
         }
-        dirty.sort_by(|one, other| one.0.cmp(&other.0));
+        dirty.sort_by(|one, other| one.coords.cmp(&other.coords));
         dirty
     }
 
@@ -147,7 +169,7 @@ impl ChunkCache {
         let mut kept = self.kept.lock();
         let oldest: Vec<Vec<u64>> = kept.beyond(self.budget).cloned().collect();
         for coords in oldest {
-            if kept.chunks.get(&coords).is_some_and(|chunk| !chunk.dirty) {
+            if kept.chunks.get(&coords).is_some_and(|chunk| chunk.changed.is_empty()) {
                 kept.remove(&coords);
             }
         }
@@ -155,11 +177,11 @@ impl ChunkCache {
 }
 
 impl Kept {
-    fn remove(&mut self, coords: &[u64]) -> Option<Arc<Vec<u8>>> {
+    fn remove(&mut self, coords: &[u64]) -> Option<Chunk> {
         let chunk = self.chunks.remove(coords)?;
         self.by_age.remove(&chunk.age);
         self.bytes = self.bytes.saturating_sub(chunk.bytes.len());
-        Some(chunk.bytes)
+        Some(chunk)
     }
 
     /// The oldest chunks, without which the others fit the budget; the youngest stays if it may.
@@ -182,11 +204,11 @@ mod tests {
     fn the_oldest_chunks_leave_once_they_are_stored() {
         let cache = ChunkCache::new(25);
         for at in 0..4 {
-            cache.keep(&[at], vec![0; 10]);
+            cache.keep(&[at], vec![0; 10], 0..10);
         }
-        cache.keep(&[0], vec![1; 10]);
+        cache.keep(&[0], vec![1; 10], 3..4);
         let beyond = cache.beyond();
-        assert_eq!(beyond.iter().map(|(coords, _)| coords[0]).collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(beyond.iter().map(|chunk| chunk.coords[0]).collect::<Vec<_>>(), [1, 2]);
         cache.trim();
         assert_eq!(cache.all().len(), 4);
         cache.stored(&beyond);
@@ -199,12 +221,12 @@ mod tests {
     #[test]
     fn the_last_chunk_stays_however_large_it_is() {
         let cache = ChunkCache::new(5);
-        cache.keep(&[0, 0], vec![0; 10]);
+        cache.keep(&[0, 0], vec![0; 10], 0..10);
         assert!(cache.beyond().is_empty());
-        cache.keep(&[0, 1], vec![0; 10]);
-        assert_eq!(cache.beyond()[0].0, [0, 0]);
+        cache.keep(&[0, 1], vec![0; 10], 0..10);
+        assert_eq!(cache.beyond()[0].coords, [0, 0]);
         let through = ChunkCache::new(0);
-        through.keep(&[0], vec![0; 1]);
+        through.keep(&[0], vec![0; 1], 0..1);
         assert_eq!(through.beyond().len(), 1);
     }
 }

@@ -9,7 +9,7 @@ use crate::filter::FilterPipeline;
 use crate::format::bytes::Address;
 use crate::format::message::layout::ChunkedLayout;
 use crate::index::{self, ChunkGrid, ChunkIndex, Removed, StoredChunk};
-use crate::layout::cache::{Cached, ChunkCache};
+use crate::layout::cache::{Cached, ChunkCache, both};
 use crate::layout::chunked::{Chunks, chunk_bytes, is_edge};
 use crate::layout::cut::Cut;
 use crate::layout::deposit::Deposit;
@@ -22,6 +22,7 @@ use crate::layout::wanted::Wanted;
 use crate::layout::write::{Change, Order};
 use crate::metadata::Metadata;
 use parking_lot::Mutex;
+use std::ops::Range;
 
 /// Decoded bytes of the chunks that are worked on at once; bounds what they take in memory.
 const GROUP: usize = 32 << 20;
@@ -79,8 +80,16 @@ enum Done<'a> {
     Input(&'a [u8]),
     /// These bytes, and the mask of the filters left out.
     Encoded(Vec<u8>, u32),
-    /// A chunk for the cache.
-    Kept(Vec<u8>),
+    /// A chunk for the cache, and what of it the file may not have.
+    Kept(Vec<u8>, Range<usize>),
+}
+
+/// A decoded chunk that is to be stored.
+pub(crate) struct Tile<'a> {
+    pub(crate) coords: &'a [u64],
+    pub(crate) bytes: &'a [u8],
+    /// What of it the file may not have.
+    pub(crate) changed: Range<usize>,
 }
 
 /// A chunk on its way to the file.
@@ -89,6 +98,8 @@ pub(crate) struct Outgoing<'a> {
     pub(crate) old: Option<StoredChunk>,
     pub(crate) bytes: &'a [u8],
     pub(crate) mask: u32,
+    /// Where `bytes` may differ from what is stored without filters.
+    pub(crate) changed: Range<usize>,
 }
 
 impl<'a> ChunkWriter<'a> {
@@ -170,7 +181,7 @@ impl<'a> ChunkWriter<'a> {
         let mut encoded = Vec::new();
         for (job, done) in jobs.iter().zip(done) {
             match done {
-                Some(Done::Kept(tile)) => self.set.cache.keep(&job.coords, tile),
+                Some(Done::Kept(tile, changed)) => self.set.cache.keep(&job.coords, tile, changed),
                 Some(done) => encoded.push((job, done)),
                 None => {}
             }
@@ -180,9 +191,15 @@ impl<'a> ChunkWriter<'a> {
             let (bytes, mask) = match done {
                 Done::Input(bytes) => (*bytes, 0),
                 Done::Encoded(bytes, mask) => (bytes.as_slice(), *mask),
-                Done::Kept(_) => continue,
+                Done::Kept(..) => continue,
             };
-            outgoing.push(Outgoing { coords: &job.coords, old: job.old, bytes, mask });
+            outgoing.push(Outgoing {
+                coords: &job.coords,
+                old: job.old,
+                bytes,
+                mask,
+                changed: 0..bytes.len(),
+            });
         }
         self.store(&outgoing)?;
         for (job, _) in &encoded {
@@ -213,10 +230,12 @@ impl<'a> ChunkWriter<'a> {
             Ok(())
         })?;
         if !whole {
-            let mut tile = self.known(&job.coords, job.old, scratch)?;
-            let put =
-                wanted.each_nest(job.cells, &mut |nest| deposit.put(nest, &mut tile, &mut scratch.moving));
-            *done = Some(Done::Kept(tile));
+            let (mut tile, mut changed) = self.known(&job.coords, job.old, scratch)?;
+            let put = wanted.each_nest(job.cells, &mut |nest| {
+                changed = both(changed.clone(), nest.span(self.element));
+                deposit.put(nest, &mut tile, &mut scratch.moving)
+            });
+            *done = Some(Done::Kept(tile, changed));
             return put;
         }
         let raw = self.is_raw(&job.coords);
@@ -266,22 +285,23 @@ impl<'a> ChunkWriter<'a> {
         self.set.pipeline.filters.is_empty() || (self.set.edge_unfiltered && is_edge(&self.grid, coords))
     }
 
-    /// A chunk as it is now: from the cache, from the file, or fill values.
+    /// A chunk as it is now, and what of it the file may not have: from the cache, from the file, or fill values.
     pub(crate) fn known(
         &self,
         coords: &[u64],
         stored: Option<StoredChunk>,
         scratch: &mut Scratch,
-    ) -> Result<Vec<u8>> {
-        if let Some(tile) = self.set.cache.take(coords) {
-            return Ok(tile);
+    ) -> Result<(Vec<u8>, Range<usize>)> {
+        if let Some(known) = self.set.cache.take(coords) {
+            return Ok(known);
         }
         let mut tile = fresh::zeroed(self.bytes)?;
-        match stored {
-            Some(stored) => self.chunks().load(&stored, coords, &mut tile, scratch)?,
-            None => fill::fill(&mut tile, self.fill),
-        }
-        Ok(tile)
+        let Some(stored) = stored else {
+            fill::fill(&mut tile, self.fill);
+            return Ok((tile, 0..self.bytes));
+        };
+        self.chunks().load(&stored, coords, &mut tile, scratch)?;
+        Ok((tile, 0..0))
     }
 
     /// The chunks as they are read, at the extent they were stored with.
@@ -336,11 +356,16 @@ impl<'a> ChunkWriter<'a> {
         let mut places = Vec::with_capacity(chunks.len());
         for chunk in chunks {
             let size = chunk.bytes.len() as u64;
-            let address = match chunk.old {
-                Some(old) if old.size == size => old.address,
-                _ => self.metadata.allocate(chunk.bytes.len())?,
+            let all = 0..chunk.bytes.len();
+            let plain = self.set.pipeline.filters.is_empty();
+            let (address, changed) = match chunk.old {
+                Some(old) if old.size == size && plain => (old.address, chunk.changed.clone()),
+                Some(old) if old.size == size && self.metadata.is_unseen(old.address) => (old.address, all),
+                _ => (self.metadata.allocate_chunk(chunk.bytes.len())?, all),
             };
-            run.write(address, chunk.bytes).at(|| format!("chunk {:?}", chunk.coords))?;
+            let start = Address(address.0.saturating_add(changed.start as u64));
+            run.write(start, chunk.bytes.get(changed).unwrap_or_default())
+                .at(|| format!("chunk {:?}", chunk.coords))?;
             places.push(StoredChunk { address, size, filter_mask: chunk.mask });
         }
         run.flush()?;
@@ -400,37 +425,41 @@ impl<'a> ChunkWriter<'a> {
     /// Encodes and stores chunks of the cache.
     fn store_cached(&mut self, chunks: &[Cached]) -> Result<()> {
         for group in chunks.chunks(self.group()) {
-            let coords: Vec<&[u64]> = group.iter().map(|(coords, _)| coords.as_slice()).collect();
+            let coords: Vec<&[u64]> = group.iter().map(|chunk| chunk.coords.as_slice()).collect();
             let old = self.find(&coords)?;
-            let tiles: Vec<(&[u64], &[u8])> =
-                group.iter().map(|(coords, tile)| (coords.as_slice(), tile.as_slice())).collect();
-            self.store_tiles(&tiles, &old)?;
+            let tiles = group.iter().map(|Cached { coords, bytes, changed }| Tile {
+                coords,
+                bytes,
+                changed: changed.clone(),
+            });
+            self.store_tiles(&tiles.collect::<Vec<_>>(), &old)?;
             self.set.cache.stored(group);
         }
         Ok(())
     }
 
     /// Encodes and stores decoded chunks, which replace the old ones.
-    pub(crate) fn store_tiles(
-        &mut self,
-        tiles: &[(&[u64], &[u8])],
-        old: &[Option<StoredChunk>],
-    ) -> Result<()> {
+    pub(crate) fn store_tiles(&mut self, tiles: &[Tile<'_>], old: &[Option<StoredChunk>]) -> Result<()> {
         let slots: Vec<Mutex<Option<Done<'_>>>> = tiles.iter().map(|_| Mutex::new(None)).collect();
         let parallel = tiles.len().saturating_mul(self.bytes) >= PARALLEL;
         pool::each(0..tiles.len(), parallel, |at| {
-            let (Some((coords, tile)), Some(slot)) = (tiles.get(at), slots.get(at)) else { return Ok(()) };
+            let (Some(Tile { coords, bytes, .. }), Some(slot)) = (tiles.get(at), slots.get(at)) else {
+                return Ok(());
+            };
             if !self.is_raw(coords) {
-                let encoded = Scratch::with(|scratch| self.encode(coords, tile, scratch));
+                let encoded = Scratch::with(|scratch| self.encode(coords, bytes, scratch));
                 *slot.lock() = Some(encoded.at(|| format!("chunk {coords:?}"))?);
             }
             Ok(())
         })?;
         let encoded: Vec<Option<Done<'_>>> = slots.into_iter().map(Mutex::into_inner).collect();
         let chunks = tiles.iter().zip(&encoded).zip(old);
-        let outgoing = chunks.map(|(((coords, tile), done), old)| match done {
-            Some(Done::Encoded(bytes, mask)) => Outgoing { coords, old: *old, bytes, mask: *mask },
-            _ => Outgoing { coords, old: *old, bytes: tile, mask: 0 },
+        let outgoing = chunks.map(|((tile, done), old)| {
+            let (bytes, mask) = match done {
+                Some(Done::Encoded(bytes, mask)) => (bytes.as_slice(), *mask),
+                _ => (tile.bytes, 0),
+            };
+            Outgoing { coords: tile.coords, old: *old, bytes, mask, changed: tile.changed.clone() }
         });
         let outgoing: Vec<Outgoing<'_>> = outgoing.collect();
         self.store(&outgoing)

@@ -49,7 +49,7 @@ pub(crate) fn write_chunk(
         return Err(Error::usage(format!("{} bytes for a chunk of {}", bytes.len(), writer.bytes)));
     }
     let old = writer.index().lookup(writer.metadata, coords)?;
-    writer.store(&[Outgoing { coords, old, bytes, mask }])?;
+    writer.store(&[Outgoing { coords, old, bytes, mask, changed: 0..bytes.len() }])?;
     cache.forget(coords);
     Ok(())
 }

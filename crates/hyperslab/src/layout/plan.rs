@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result, to_usize};
 use crate::space::{PartAxis, Segment};
+use std::ops::Range;
 
 /// How a source is tiled: the shape of its tiles and where an element is in one.
 #[derive(Clone, Debug)]
@@ -310,6 +311,12 @@ impl Nest {
             if dense { lane.count * element } else { 0 }
         };
         lanes.iter().map(run).min().unwrap_or(0)
+    }
+
+    /// The bytes of the tile between the first element and the last.
+    pub(crate) fn span(&self, element: usize) -> Range<usize> {
+        let Extent { low, length } = Extent::of(&self.axes, element);
+        low..low.saturating_add(length)
     }
 
     /// Everything as one window.

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::index::{ChunkGrid, StoredChunk};
 use crate::layout::chunked::is_edge;
-use crate::layout::chunked_mut::ChunkWriter;
+use crate::layout::chunked_mut::{ChunkWriter, Tile};
 use crate::layout::execute::Scratch;
 use crate::layout::fill;
 use std::collections::BTreeMap;
@@ -70,7 +70,8 @@ impl ChunkWriter<'_> {
             if !self.remove(&coords)? {
                 // An index that cannot lose chunks keeps this one, empty.
                 let tile = self.filled()?;
-                self.store_tiles(&[(&coords, &tile)], &[stored])?;
+                let tile = Tile { coords: &coords, bytes: &tile, changed: 0..tile.len() };
+                self.store_tiles(&[tile], &[stored])?;
             }
         }
         Ok(())
@@ -105,13 +106,14 @@ impl ChunkWriter<'_> {
 
     /// Fills what the extent cuts off a chunk, which is stored anew by and by.
     fn fill_outside(&mut self, coords: &[u64], stored: Option<StoredChunk>) -> Result<()> {
-        let mut tile = Scratch::with(|scratch| self.known(coords, stored, scratch))?;
+        let (mut tile, _) = Scratch::with(|scratch| self.known(coords, stored, scratch))?;
         let axes = coords.iter().zip(&self.grid.chunk).zip(&self.grid.dims);
         let kept: Vec<(u64, u64)> = axes
             .map(|((at, chunk), dim)| (*chunk, dim.saturating_sub(at.saturating_mul(*chunk)).min(*chunk)))
             .collect();
         fill_beyond(&mut tile, &kept, self.fill_value());
-        self.set.cache.keep(coords, tile);
+        let changed = 0..tile.len();
+        self.set.cache.keep(coords, tile, changed);
         self.trim()
     }
 
@@ -129,8 +131,8 @@ impl ChunkWriter<'_> {
                 if !more || group.len() >= most {
                     let at: Vec<&[u64]> = group.iter().map(Vec::as_slice).collect();
                     let stored = self.find(&at)?;
-                    let tiles: Vec<(&[u64], &[u8])> = at.iter().map(|at| (*at, tile.as_slice())).collect();
-                    self.store_tiles(&tiles, &stored)?;
+                    let tiles = at.iter().map(|at| Tile { coords: at, bytes: &tile, changed: 0..tile.len() });
+                    self.store_tiles(&tiles.collect::<Vec<_>>(), &stored)?;
                     for coords in group.drain(..) {
                         self.set.cache.forget(&coords);
                     }

@@ -3,15 +3,18 @@
 pub(crate) mod btree_v1;
 pub(crate) mod btree_v2;
 pub(crate) mod decoded;
+pub(crate) mod live;
 pub(crate) mod space;
 pub(crate) mod stage;
 
 use crate::error::{Error, Result, to_usize};
 use crate::format::btree_v1::TreeK;
 use crate::format::bytes::{Address, Body, Bounds, Cursor, Sink, Widths, Wire};
+use crate::format::superblock::Superblock;
 use crate::metadata::decoded::Decoded;
+use crate::metadata::live::Live;
 use crate::metadata::space::Space;
-use crate::metadata::stage::{Seal, Stage, Staged};
+use crate::metadata::stage::{Flush, Seal, Stage, Staged};
 use crate::storage::pages::Pages;
 use crate::storage::{ReadAt, WriteAt};
 use parking_lot::Mutex;
@@ -243,42 +246,121 @@ impl Metadata {
         staged.space.allocate_block(length as u64)
     }
 
+    /// Room for a block that a disk writes as a whole as far as it can, so that it may be written over while
+    /// others read.
+    pub(crate) fn allocate_whole(&self, length: usize) -> Result<Address> {
+        let mut staged = self.writer()?.lock();
+        staged.check()?;
+        if self.bounds < Bounds::V110 {
+            return staged.space.allocate_block(length as u64);
+        }
+        staged.space.allocate_whole(length as u64)
+    }
+
     /// Room for `length` bytes of element data.
     pub(crate) fn allocate_data(&self, length: usize) -> Result<Address> {
         let mut staged = self.writer()?.lock();
         staged.check()?;
-        staged.space.allocate_data(length as u64)
+        staged.allocate_data(length as u64, true)
+    }
+
+    /// Room for a chunk of `length` bytes, beside the one before.
+    pub(crate) fn allocate_chunk(&self, length: usize) -> Result<Address> {
+        let mut staged = self.writer()?.lock();
+        staged.check()?;
+        staged.allocate_data(length as u64, false)
     }
 
     /// Where the next version of the block at `address` is to be edited, with its bytes as they are now: the
-    /// same place, or, when others read the file and could see it half written, another one. Whatever leads
-    /// to the block must lead there then.
-    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
-    pub(crate) fn shadow(
+    /// same place, or, when others read the file and could see it half written, the other one of two it then
+    /// moves between. Whatever leads to the block must lead there then.
+    pub(crate) fn shadow(&self, block: (Stage, Seal), address: Address, length: usize) -> Result<Address> {
+        self.shadow_parts(address, length as u64, &[(block, 0, length)], true)
+    }
+
+    /// As [`shadow`](Self::shadow), to a new place every time: for blocks whose readers may come by ways that
+    /// are older than both.
+    pub(crate) fn shadow_anew(
         &self,
-        (stage, seal): (Stage, Seal),
+        block: (Stage, Seal),
         address: Address,
         length: usize,
     ) -> Result<Address> {
+        self.shadow_parts(address, length as u64, &[(block, 0, length)], false)
+    }
+
+    /// As [`shadow`](Self::shadow), for `length` bytes that hold several blocks, each at an offset.
+    pub(crate) fn shadow_parts(
+        &self,
+        address: Address,
+        length: u64,
+        parts: &[((Stage, Seal), u64, usize)],
+        homes: bool,
+    ) -> Result<Address> {
         let staged = self.writer()?;
-        if !staged.lock().moves(address, length as u64) {
+        if !staged.lock().moves(address, length) {
             return Ok(address);
         }
-        let bytes = self.read(address, length)?;
-        let mut staged = staged.lock();
-        let other = staged.shadow(address, length as u64)?;
-        staged.put(stage, other, bytes, seal);
-        drop(staged);
-        self.decoded.forget(address.0);
-        self.decoded.forget(other.0);
+        let other = staged.lock().shadow(address, length, homes)?;
+        for ((stage, seal), offset, length) in parts {
+            let (from, to) = (address.0.saturating_add(*offset), other.0.saturating_add(*offset));
+            let bytes = self.read(Address(from), *length)?;
+            staged.lock().put(*stage, Address(to), bytes, *seal);
+            staged.lock().drop_block(Address(from));
+            self.decoded.forget(from);
+            self.decoded.forget(to);
+        }
         Ok(other)
     }
 
-    /// Others begin to read the file, which is said to end at `announced`, or cease to.
-    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
-    pub(crate) fn set_live(&self, announced: Option<u64>) -> Result<()> {
-        self.writer()?.lock().set_live(announced);
+    /// Whether [`shadow`](Self::shadow) would give another place.
+    pub(crate) fn moves(&self, address: Address, length: u64) -> bool {
+        self.staged.as_ref().is_some_and(|staged| staged.lock().moves(address, length))
+    }
+
+    /// Whether others read the file while it is written.
+    pub(crate) fn is_live(&self) -> bool {
+        self.staged.as_ref().is_some_and(|staged| staged.lock().is_live())
+    }
+
+    /// Whether bytes at an address may be written over although others read the file: nothing on disk leads
+    /// to them.
+    pub(crate) fn is_unseen(&self, address: Address) -> bool {
+        let unseen = |staged: &Staged| !staged.is_live() || staged.space.is_fresh(address.0);
+        self.staged.as_ref().is_none_or(|staged| unseen(&staged.lock()))
+    }
+
+    /// Nothing on disk leads to the `length` bytes at an allocated address: they are written before what does.
+    pub(crate) fn renew(&self, address: Address, length: usize) -> Result<()> {
+        let mut staged = self.writer()?.lock();
+        if staged.is_live() {
+            staged.space.renew(address, length as u64);
+        }
         Ok(())
+    }
+
+    /// Others may read the file from now on, which was flushed just before.
+    pub(crate) fn go_live(&self, superblock: Superblock, headroom: u64) -> Result<()> {
+        let changed = self.writer()?.lock().go_live(Live::new(superblock, headroom));
+        self.written(changed)
+    }
+
+    /// Nobody begins to read the file any more.
+    pub(crate) fn end_live(&self) -> Result<()> {
+        self.writer()?.lock().end_live();
+        Ok(())
+    }
+
+    /// The next changes are made on behalf of the object whose header is at `owner`.
+    pub(crate) fn set_owner(&self, owner: Address) {
+        if let Some(staged) = &self.staged {
+            staged.lock().set_owner(owner);
+        }
+    }
+
+    /// Whether changes wait that belong to no single object, so must be written with all others.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.staged.as_ref().is_some_and(|staged| staged.lock().is_shared())
     }
 
     /// Gives the `length` bytes at `address` back; what they held is forgotten.
@@ -392,6 +474,13 @@ impl Metadata {
         Ok(address)
     }
 
+    /// As [`place`](Self::place), where a disk writes the block as a whole.
+    pub(crate) fn place_whole(&self, stage: Stage, bytes: Vec<u8>) -> Result<Address> {
+        let address = self.allocate_whole(bytes.len())?;
+        self.put(stage, address, bytes)?;
+        Ok(address)
+    }
+
     /// Writes element data at an allocated address, at once.
     pub(crate) fn write_data(&self, address: Address, bytes: &[u8]) -> Result<()> {
         let staged = self.writer()?;
@@ -413,22 +502,27 @@ impl Metadata {
     ///
     /// After an error nothing is written any more; the file is then as the last flush left it.
     pub(crate) fn flush(&self) -> Result<()> {
-        self.flush_as(false)
+        self.flush_as(&Flush::default())
     }
 
-    /// As [`flush`](Self::flush); a `durable` one returns when all is on the disk, and waits for the disk
-    /// between what leads to nothing yet and what leads to it.
-    pub(crate) fn flush_as(&self, durable: bool) -> Result<()> {
+    /// As [`flush`](Self::flush), in another way; while others read the file, an error changes nothing.
+    pub(crate) fn flush_as(&self, flush: &Flush<'_>) -> Result<()> {
         let mut staged = self.writer()?.lock();
         staged.check()?;
-        let flushed = staged.flush(durable).and_then(|changed| {
-            for (offset, length) in changed {
-                self.pages.forget(offset, length);
-            }
-            staged.fit()
-        });
-        flushed.map_err(|error| Error::io("writing metadata", error))?;
-        self.pages.remeasure(self.base.saturating_add(staged.space.end()));
+        let flushed = staged.flush(flush);
+        let fitted = if flushed.is_ok() { staged.fit() } else { Ok(()) };
+        let end = self.base.saturating_add(staged.space.end());
+        drop(staged);
+        self.written(flushed)?;
+        fitted.map_err(|error| Error::io("writing metadata", error))?;
+        self.pages.remeasure(end);
+        Ok(())
+    }
+
+    fn written(&self, changed: std::io::Result<Vec<(u64, u64)>>) -> Result<()> {
+        for (offset, length) in changed.map_err(|error| Error::io("writing metadata", error))? {
+            self.pages.forget(offset, length);
+        }
         Ok(())
     }
 
@@ -464,7 +558,6 @@ impl Metadata {
     }
 
     /// Returns when everything written is on the disk.
-    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
     pub(crate) fn sync(&self) -> Result<()> {
         let storage = Arc::clone(self.writer()?.lock().storage());
         storage.sync().map_err(|error| Error::io("waiting for the disk", error))

@@ -29,6 +29,12 @@ pub(crate) struct Space {
     next_run: u64,
 }
 
+/// Bytes a disk writes as a whole.
+pub(crate) const SECTOR: u64 = 512;
+/// Bytes the memory of the operating system keeps together.
+const PAGE: u64 = 4096;
+/// Free ranges that are looked at for one in which a block lies as it must.
+const TRIED: usize = 16;
 /// Pieces of element data up to this size share runs, so that blocks of metadata lie together and are
 /// written together.
 const SMALL: u64 = 2 << 10;
@@ -125,31 +131,59 @@ impl Space {
         self.free.0.values().chain(self.pending.iter().map(|(_, length)| length)).sum()
     }
 
-    /// Others begin or cease to read the file: what it refers to or once did is not reused meanwhile.
-    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
+    /// Others begin or cease to read the file. What it refers to or once did is not used again, not even
+    /// afterwards: whoever opened it meanwhile may still look there.
     pub(crate) fn set_live(&mut self, live: bool) {
         self.live = live;
         self.end_run();
+        self.pending.clear();
         if live {
-            // Whoever has opened the file already may still look there.
-            let free = std::mem::take(&mut self.free.0);
+            self.free.0.clear();
             self.by_length.clear();
-            self.pending.extend(free);
         }
     }
 
-    /// Room for a block of metadata of `length` bytes. While others read, blocks that are written over lie
-    /// where a disk writes them whole: in one sector of 512 bytes, or in one page of 4096.
+    /// Room for a block of metadata of `length` bytes; while others read, a [whole](Self::allocate_whole) one.
     pub(crate) fn allocate_block(&mut self, length: u64) -> Result<Address> {
-        if self.live {
-            let unit = if length <= 512 { 512 } else { 4096 };
-            let next = self.end.checked_next_multiple_of(unit).unwrap_or(self.end);
-            if length > next - self.end {
-                self.fresh.add(self.end, next - self.end);
-                self.end = next;
+        if self.live { self.allocate_whole(length) } else { self.allocate(length) }
+    }
+
+    /// Room for a block that a disk writes as a whole: in one sector, or in one page of memory, or from the
+    /// start of one.
+    pub(crate) fn allocate_whole(&mut self, length: u64) -> Result<Address> {
+        let unit = if length <= SECTOR { SECTOR } else { PAGE };
+        let place = |start: u64| {
+            let next = start.checked_next_multiple_of(unit)?;
+            if start.checked_add(length)? <= next { Some(start) } else { Some(next) }
+        };
+        let fits = |(whole, start): (u64, u64)| {
+            let at = place(start)?;
+            (at.checked_add(length)? <= start.saturating_add(whole)).then_some((start, whole, at))
+        };
+        let mut free = self.by_length.range((length, 0)..).take(TRIED).copied();
+        if let Some((start, whole, at)) = free.find_map(fits)
+            && self.placement == Placement::Anywhere
+        {
+            self.by_length.remove(&(whole, start));
+            self.free.0.remove(&start);
+            let (end, last) = (at + length, start + whole);
+            for (from, until) in [(start, at), (end, last)].into_iter().filter(|(from, until)| from < until) {
+                self.release(from, until - from);
             }
+            self.fresh.add(at, length);
+            return Ok(Address(at));
         }
-        self.allocate(length)
+        match place(self.end) {
+            Some(at) if at > self.end && self.placement == Placement::Anywhere => {
+                let before = (self.end, at - self.end);
+                self.fresh.add(before.0, before.1);
+                self.end = at;
+                let address = self.take_end(length)?;
+                self.release(before.0, before.1);
+                Ok(address)
+            }
+            _ => self.take_end(length),
+        }
     }
 
     /// Room for `length` bytes of element data.
@@ -180,8 +214,7 @@ impl Space {
         }
     }
 
-    /// The block at an address is not referred to any more, so it may be written like a new one.
-    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
+    /// Nothing on disk leads to the bytes at an address, so they may be written like new ones.
     pub(crate) fn renew(&mut self, address: Address, length: u64) {
         self.fresh.add(address.0, length);
     }
@@ -203,6 +236,11 @@ impl Space {
             self.fresh.add(start, length);
             return Ok(Address(start));
         }
+        self.take_end(length)
+    }
+
+    /// Room for `length` bytes at the end.
+    fn take_end(&mut self, length: u64) -> Result<Address> {
         let start = self.in_page(self.end, length);
         let end = start.and_then(|start| start.checked_add(length)).filter(|end| *end <= self.most);
         let (Some(start), Some(end)) = (start, end) else {
@@ -262,11 +300,16 @@ impl Space {
         }
     }
 
+    /// What is at an address is part of the file on disk from now on.
+    pub(crate) fn publish(&mut self, address: u64, length: u64) {
+        self.fresh.cut(address, length);
+    }
+
     /// The file on disk is now as the one in memory.
     pub(crate) fn published(&mut self) {
         self.fresh.0.clear();
         if self.live {
-            return;
+            self.pending.clear();
         }
         for (start, length) in std::mem::take(&mut self.pending) {
             self.release(start, length);
@@ -337,12 +380,20 @@ mod tests {
         space.set_live(true);
         assert_eq!(
             [300, 300, 700, 5000, 8].map(|n| space.allocate_block(n).unwrap().0),
-            [512, 1024, 1324, 4096, 9096]
+            [512, 1024, 1324, 4096, 400]
         );
         space.published();
         space.set_live(false);
         space.published();
-        assert_eq!(space.allocate(400).unwrap(), old);
+        assert_ne!(space.allocate(400).unwrap(), old);
+    }
+
+    #[test]
+    fn whole_blocks_leave_the_room_before_them_to_others() {
+        let mut space = Space::new(48, 8);
+        let starts = [300, 300, 100, 600, 5000].map(|n| space.allocate_whole(n).unwrap().0);
+        assert_eq!(starts, [48, 512, 348, 812, 4096]);
+        assert_eq!(space.allocate(64).unwrap().0, 448);
     }
 
     #[test]

@@ -3,9 +3,10 @@
 use crate::error::{Error, Result};
 use crate::format::bytes::Address;
 use crate::format::checksum::lookup3;
-use crate::metadata::space::Space;
+use crate::metadata::live::{Live, SHARED};
+use crate::metadata::space::{SECTOR, Space};
 use crate::storage::WriteAt;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
@@ -22,6 +23,8 @@ pub(crate) enum Stage {
     IndexBlock,
     /// The head of an index, a heap or a tree.
     IndexHeader,
+    /// Chunks of object headers but for the first.
+    HeaderChunk,
     /// Object headers.
     ObjectHeader,
     /// The superblock.
@@ -41,9 +44,6 @@ pub(crate) enum Seal {
     After(usize),
 }
 
-/// Bytes a disk writes as a whole.
-#[allow(dead_code, reason = "files that are followed while they grow will use it")]
-const SECTOR: u64 = 512;
 /// Bytes that are written at once, at most, besides single blocks that are larger.
 const BATCH: usize = 1 << 20;
 
@@ -56,12 +56,26 @@ pub(crate) struct Staged {
     pub(crate) space: Space,
     blocks: BTreeMap<u64, Block>,
     state: State,
-    /// While others read the file: the end of it they were told, beyond which nothing is reachable.
-    announced: Option<u64>,
-    /// The second homes of blocks that move between two while others read: where the other one is.
-    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
-    homes: HashMap<u64, u64>,
+    /// What is needed besides while others read the file.
+    live: Option<Live>,
+    /// On whose behalf the next changes are made.
+    owner: Address,
 }
+
+/// What a flush writes.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Flush<'a> {
+    /// The objects whose headers come first, in this order.
+    pub(crate) owners: &'a [Address],
+    /// Whether only their changes are written.
+    pub(crate) only: bool,
+    /// Whether to return when all is on the disk, and to wait for the disk between what leads to nothing yet
+    /// and what leads to it, so that also a machine that stops leaves a file that can be read.
+    pub(crate) durable: bool,
+}
+
+/// A staged block and its address.
+type At<'a> = (u64, &'a Block);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
@@ -78,6 +92,8 @@ struct Block {
     bytes: Vec<u8>,
     /// A checksum that does not yet count the last changes.
     owed: Seal,
+    /// The object it belongs to.
+    owner: Address,
 }
 
 impl Block {
@@ -103,15 +119,7 @@ impl Block {
 
 impl Staged {
     pub(crate) fn new(storage: Arc<dyn WriteAt>, base: u64, space: Space) -> Self {
-        Self {
-            storage,
-            base,
-            space,
-            blocks: BTreeMap::new(),
-            state: State::Sound,
-            announced: None,
-            homes: HashMap::new(),
-        }
+        Self { storage, base, space, blocks: BTreeMap::new(), state: State::Sound, live: None, owner: SHARED }
     }
 
     /// Fails once a write has failed.
@@ -128,46 +136,82 @@ impl Staged {
         self.state != State::Damaged
     }
 
-    /// From now on nothing is written.
+    /// From now on nothing is written; but others may go on to read a live file, and its writer to write it.
     pub(crate) fn fail(&mut self) {
-        if self.state == State::Sound {
+        if self.state == State::Sound && self.live.is_none() {
             self.state = State::Restored;
         }
     }
 
-    /// Others begin to read the file, which is said to end at `announced`, or cease to.
-    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
-    pub(crate) fn set_live(&mut self, announced: Option<u64>) {
-        self.announced = announced;
-        self.space.set_live(announced.is_some());
-        self.homes.clear();
+    /// Others may read the file from now on, which is on disk as it is in memory.
+    pub(crate) fn go_live(&mut self, live: Live) -> io::Result<Vec<(u64, u64)>> {
+        self.space.set_live(true);
+        self.live = Some(live);
+        self.announce().inspect_err(|_| self.end_live())
+    }
+
+    /// Nobody begins to read the file any more.
+    pub(crate) fn end_live(&mut self) {
+        self.live = None;
+        self.space.set_live(false);
+    }
+
+    pub(crate) fn is_live(&self) -> bool {
+        self.live.is_some()
+    }
+
+    /// The next changes are made on behalf of an object.
+    pub(crate) fn set_owner(&mut self, owner: Address) {
+        self.owner = owner;
+    }
+
+    /// Whether changes wait that belong to no single object.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.blocks.values().any(|block| block.owner == SHARED)
+    }
+
+    /// Room for element data; `runs`: small pieces of any dataset lie together.
+    pub(crate) fn allocate_data(&mut self, length: u64, runs: bool) -> Result<Address> {
+        let start = if runs { self.space.allocate_data(length) } else { self.space.allocate(length) }?;
+        if let Some(live) = &mut self.live {
+            live.allocated(self.owner, start, length);
+        }
+        Ok(start)
     }
 
     /// Whether the next version of a block goes elsewhere: when others may be reading this one, and a disk
     /// does not write it as a whole.
-    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
     pub(crate) fn moves(&self, address: Address, length: u64) -> bool {
-        self.announced.is_some() && length > SECTOR && !self.space.is_fresh(address.0)
+        let whole = length <= SECTOR - address.0 % SECTOR;
+        self.live.is_some() && !whole && !self.space.is_fresh(address.0)
     }
 
-    /// The place for the next version of a block that moves; nothing on disk leads there.
-    #[allow(dead_code, reason = "files that are followed while they grow will use it")]
-    pub(crate) fn shadow(&mut self, address: Address, length: u64) -> Result<Address> {
-        let other = match self.homes.remove(&address.0) {
+    /// The place for the next version of what moves; nothing on disk leads there. With `homes`, things move
+    /// between two places; else the place is new.
+    pub(crate) fn shadow(&mut self, address: Address, length: u64, homes: bool) -> Result<Address> {
+        let known = self.live.as_mut().filter(|_| homes).and_then(|live| live.homes.remove(&address.0));
+        let other = match known {
             Some(other) => {
                 self.space.renew(Address(other), length);
                 Address(other)
             }
             None => self.space.allocate_block(length)?,
         };
-        self.homes.insert(other.0, address.0);
-        self.blocks.remove(&address.0);
+        if let Some(live) = self.live.as_mut().filter(|_| homes) {
+            live.homes.insert(other.0, address.0);
+        }
         Ok(other)
     }
 
     /// Replaces the block at an address.
     pub(crate) fn put(&mut self, stage: Stage, address: Address, bytes: Vec<u8>, owed: Seal) {
-        self.blocks.insert(address.0, Block { stage, bytes, owed });
+        let owner = self.owner;
+        let before = self.blocks.insert(address.0, Block { stage, bytes, owed, owner });
+        if before.is_some_and(|before| before.owner != owner)
+            && let Some(block) = self.blocks.get_mut(&address.0)
+        {
+            block.owner = SHARED;
+        }
     }
 
     /// The block at an address, to change it; none when it is not staged.
@@ -181,6 +225,9 @@ impl Staged {
         let block = self.blocks.get_mut(&address.0).filter(|block| block.bytes.len() == length)?;
         block.stage = stage;
         block.owed = owed;
+        if block.owner != self.owner {
+            block.owner = SHARED;
+        }
         Some(&mut block.bytes)
     }
 
@@ -194,6 +241,11 @@ impl Staged {
     pub(crate) fn owing(&self, address: Address, size: usize) -> Option<&[u8]> {
         let block = self.blocks.get(&address.0)?;
         (block.bytes.len() == size && block.owed != Seal::None).then_some(&block.bytes)
+    }
+
+    /// What was staged at an address is staged elsewhere now.
+    pub(crate) fn drop_block(&mut self, address: Address) {
+        self.blocks.remove(&address.0);
     }
 
     /// Gives space back, with what is staged in it.
@@ -238,59 +290,102 @@ impl Staged {
         }
     }
 
+    /// Announces an end beyond all that is in use, when others read the file.
+    fn announce(&mut self) -> io::Result<Vec<(u64, u64)>> {
+        let Some(live) = &mut self.live else { return Ok(Vec::new()) };
+        Ok(live.announce(&*self.storage, (self.base, self.space.end()))?.into_iter().collect())
+    }
+
     /// Writes what is staged, and gives the ranges of the file (offset and length) that changed.
     ///
-    /// A `durable` flush waits for the disk between what leads to nothing yet and what leads to it, so that
-    /// also a machine that stops leaves a file that can be read.
-    pub(crate) fn flush(&mut self, durable: bool) -> io::Result<Vec<(u64, u64)>> {
-        for block in self.blocks.values_mut() {
-            block.settle();
+    /// When a write fails the file is left as the last flush left it, and nothing is written to it any more.
+    /// While others read it, it is left at one of the states on the way, all of which are whole; what waited
+    /// still waits.
+    pub(crate) fn flush(&mut self, flush: &Flush<'_>) -> io::Result<Vec<(u64, u64)>> {
+        let mut changed = self.announce()?;
+        let belongs = |block: &Block| !flush.only || flush.owners.contains(&block.owner);
+        self.blocks.values_mut().filter(|block| belongs(block)).for_each(Block::settle);
+        let chosen = self.blocks.iter().map(|(at, block)| (*at, block)).filter(|(_, block)| belongs(block));
+        let (mut fresh, known): (Vec<At<'_>>, Vec<_>) = chosen.partition(|(at, _)| self.space.is_fresh(*at));
+        let (mut headers, mut known): (Vec<At<'_>>, Vec<_>) =
+            known.into_iter().partition(|(_, block)| block.stage >= Stage::HeaderChunk);
+        if self.live.is_some() {
+            fresh.sort_by_key(|(at, block)| (block.stage, *at));
         }
-        let (fresh, known): (Vec<_>, Vec<_>) =
-            self.blocks.iter().partition(|(at, _)| self.space.is_fresh(**at));
-        let mut changed = Vec::new();
-        let (headers, known): (Vec<_>, Vec<_>) =
-            known.into_iter().partition(|(_, block)| block.stage >= Stage::ObjectHeader);
+        known.sort_by_key(|(at, block)| (block.stage, *at));
+        let turn =
+            |block: &Block| flush.owners.iter().position(|owner| *owner == block.owner).unwrap_or(usize::MAX);
+        headers.sort_by_key(|(at, block)| (turn(block), block.stage, *at));
         let mut before = Vec::new();
         let written = self
             .write_fresh(&fresh, &mut changed)
-            .and_then(|()| self.settle(durable))
-            .and_then(|()| self.write_known(known, &mut before, &mut changed))
-            .and_then(|()| self.settle(durable))
-            .and_then(|()| self.write_known(headers, &mut before, &mut changed))
-            .and_then(|()| self.settle(durable));
+            .and_then(|()| self.settle(flush.durable))
+            .and_then(|()| self.write_known(&known, &mut before, &mut changed))
+            .and_then(|()| self.settle(flush.durable))
+            .and_then(|()| self.write_known(&headers, &mut before, &mut changed))
+            .and_then(|()| self.settle(flush.durable));
         if let Err(error) = written {
-            let restored = before.iter().rev().all(|(at, old)| self.storage.write_at(*at, old).is_ok());
-            self.state = if restored { State::Restored } else { State::Damaged };
+            self.restore(&before);
             return Err(error);
         }
-        self.blocks.clear();
-        self.space.published();
+        if flush.only {
+            self.published(flush.owners);
+        } else {
+            self.blocks.clear();
+            self.space.published();
+            self.live.iter_mut().for_each(Live::published);
+        }
         Ok(changed)
     }
 
-    /// Makes the file as long as the space in use.
+    /// Puts back what was written over: all of it, or what was last when every state on the way is whole.
+    fn restore(&mut self, before: &[(u64, Vec<u8>)]) {
+        let most = if self.live.is_some() { 1 } else { before.len() };
+        let mut back = before.iter().rev().take(most);
+        let restored = back.all(|(at, old)| self.storage.write_at(*at, old).is_ok());
+        self.state = match (restored, self.live.is_some()) {
+            (false, _) => State::Damaged,
+            (true, true) => self.state,
+            (true, false) => State::Restored,
+        };
+    }
+
+    /// What some owners have is on disk as it is in memory.
+    fn published(&mut self, owners: &[Address]) {
+        let space = &mut self.space;
+        self.blocks.retain(|at, block| {
+            let gone = owners.contains(&block.owner);
+            if gone {
+                space.publish(*at, block.bytes.len() as u64);
+            }
+            !gone
+        });
+        if let Some(live) = &mut self.live {
+            live.publish_data(owners, space);
+        }
+    }
+
+    /// Makes the file as long as the space in use, unless a longer one is announced.
     pub(crate) fn fit(&mut self) -> io::Result<()> {
-        let end = self.announced.unwrap_or(0).max(self.space.end());
-        let length = self.base.saturating_add(end);
-        if self.storage.len()? == length {
+        let length = self.base.saturating_add(self.space.end());
+        if self.live.is_some() || self.storage.len()? == length {
             return Ok(());
         }
         self.storage.set_len(length).inspect_err(|_| self.state = State::Restored)
     }
 
     /// New blocks, in runs; nothing on disk leads to them.
-    fn write_fresh(&self, blocks: &[(&u64, &Block)], changed: &mut Vec<(u64, u64)>) -> io::Result<()> {
+    fn write_fresh(&self, blocks: &[At<'_>], changed: &mut Vec<(u64, u64)>) -> io::Result<()> {
         let mut run: Vec<u8> = Vec::new();
         let mut start = 0_u64;
         for (at, block) in blocks {
             let end = start.saturating_add(run.len() as u64);
-            if !run.is_empty() && (**at != end || run.len().saturating_add(block.bytes.len()) > BATCH) {
+            if !run.is_empty() && (*at != end || run.len().saturating_add(block.bytes.len()) > BATCH) {
                 self.write(start, &run, changed)?;
                 run.clear();
             }
             if run.is_empty() {
-                start = **at;
+                start = *at;
             }
             run.extend_from_slice(&block.bytes);
         }
@@ -300,14 +395,13 @@ impl Staged {
         self.write(start, &run, changed)
     }
 
-    /// Blocks the file on disk knows, by stage; `before` gets what was there, to put it back.
+    /// Blocks the file on disk knows; `before` gets what was there, to put it back.
     fn write_known(
         &self,
-        mut blocks: Vec<(&u64, &Block)>,
+        blocks: &[At<'_>],
         before: &mut Vec<(u64, Vec<u8>)>,
         changed: &mut Vec<(u64, u64)>,
     ) -> io::Result<()> {
-        blocks.sort_by_key(|(at, block)| (block.stage, **at));
         let length = if blocks.is_empty() { 0 } else { self.storage.len()? };
         for (at, block) in blocks {
             let offset = self.base.saturating_add(*at);

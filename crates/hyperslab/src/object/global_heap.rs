@@ -82,7 +82,8 @@ impl GlobalHeap {
         let head = GlobalHeapCollection::header_size(md.widths());
         let needed = padded(object.len()).saturating_add(head);
         let mut rooms = self.rooms.lock();
-        let found = rooms.iter().rposition(|room| room.fits(needed));
+        // A collection has no checksum, so what others may be reading is not written over.
+        let found = rooms.iter().rposition(|room| room.fits(needed) && md.is_unseen(room.address));
         let found = found.map_or_else(|| add_room(md, &mut rooms, needed), Ok)?;
         let room = rooms.get_mut(found).ok_or_else(|| Error::usage("no room for an object"))?;
         let mut sink = Sink::new(md.widths());
@@ -99,8 +100,11 @@ impl GlobalHeap {
         Ok(found)
     }
 
-    /// Removes an object, and its collection with the last one.
+    /// Removes an object, and its collection with the last one; not from a collection others may be reading.
     pub(crate) fn remove(&self, md: &Metadata, address: Address, index: u32) -> Result<()> {
+        if !md.is_unseen(address) {
+            return Ok(());
+        }
         let place = || format!("global heap collection at {address}");
         let collection = open(md, address).at(place)?;
         let range = collection.range(index);

@@ -5,14 +5,11 @@ use crate::format::btree_v1::TreeKind;
 use crate::format::bytes::{Address, Body, Bounds};
 use crate::format::message::link::LinkInfo;
 use crate::format::message::other::SymbolTable;
-use crate::format::object_header::{RawMessage, kind};
+use crate::format::object_header::{CONSTANT, RawMessage, kind};
 use crate::metadata::btree_v1::BTreeV1;
 use crate::object::Objects;
 use crate::object::header::edit;
 use crate::object::local_heap;
-
-/// A message's flag for what never changes.
-const CONSTANT: u8 = 1;
 
 /// How a group is made.
 #[derive(Clone, Copy, Debug, Default)]
@@ -33,7 +30,12 @@ pub(crate) fn create(objects: &Objects, options: GroupOptions) -> Result<Address
     } else {
         messages(objects, tracked)?
     };
-    let options = edit::Options { spare: edit::ROOM, track_attributes: tracked, index_attributes: tracked };
+    let options = edit::Options {
+        spare: edit::ROOM,
+        track_attributes: tracked,
+        index_attributes: tracked,
+        whole: true,
+    };
     edit::create(md, messages, options)
 }
 

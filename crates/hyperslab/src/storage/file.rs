@@ -124,13 +124,11 @@ impl FileStorage {
 
     /// Says that the live writer of this file lives, for as long as the file is open or until
     /// [`unlock_alive`](Self::unlock_alive). Nobody is kept out by it.
-    #[allow(dead_code, reason = "live writers will use it")]
     pub(crate) fn lock_alive(&self) -> io::Result<()> {
         self.file.with(lock::hold_alive)
     }
 
     /// Takes that back.
-    #[allow(dead_code, reason = "live writers will use it")]
     pub(crate) fn unlock_alive(&self) {
         // The file is there, so nothing is to fail.
         let _ = self.file.with(|file| {

@@ -391,9 +391,29 @@ class Dataset(HLObject):
         chosen = sel.SimpleSelection(self.shape) if dest_sel is None else sel.select(self.shape, dest_sel, self)
         self._write(chosen, np.asarray(array))
 
-    def flush(self):
-        """Writes to the file what was changed."""
-        self.id.flush()
+    def flush(self, durable=False):
+        """Writes to the file what was changed.
+
+        Of a file in SWMR mode, shows readers what was written to this dataset. ``durable`` returns when it is on the disk, and
+        leaves a file that can be read also when the machine stops meanwhile.
+        """
+        self.id.flush(durable)
+
+    def append(self, data, axis=0):
+        """Grows the dataset along an axis by an array, or by one element of that axis."""
+        data = np.asarray(data)
+        if data.ndim == self.ndim - 1:
+            data = np.expand_dims(data, axis)
+        begin = self.shape[axis]
+        if data.ndim != self.ndim:
+            raise ValueError(f"an array of {data.ndim} axes for a dataset of {self.ndim}")
+        count = data.shape[axis]
+        self.resize(begin + count, axis)
+        try:
+            self[(slice(None),) * axis + (slice(begin, begin + count),)] = data
+        except BaseException:
+            self.resize(begin, axis)
+            raise
 
     def refresh(self):
         """Takes the dataset as it is in the file now."""

@@ -11,7 +11,7 @@ use crate::format::fixed_array::bit;
 use crate::index::StoredChunk;
 use crate::index::array::{change, new_page, set_bit};
 use crate::metadata::Metadata;
-use crate::metadata::stage::Stage;
+use crate::metadata::stage::{Seal, Stage};
 
 fn add(counter: &mut Length, more: u64) {
     counter.0 = counter.0.saturating_add(more);
@@ -83,6 +83,7 @@ impl Array {
             let check = || self.page(md, address).map(|_| ());
             return change(md, (Stage::Block, address, self.shape.page_size()?), at, element, check);
         }
+        md.renew(address, self.shape.page_size()?)?;
         new_page(md, address, &self.format, self.shape.page_elements, (within, element))?;
         let size = self.shape.super_block_size(shape, md.widths())?;
         set_bit(md, (super_block, size), self.shape.body_at(md.widths()), page_bit)
@@ -92,13 +93,35 @@ impl Array {
     fn direct_block(&mut self, md: &Metadata, index_block: Address, place: &Location) -> Result<Address> {
         let number = place.shape.first_data_block.saturating_add(place.within);
         let known = block_in(&self.index_block(md, index_block)?.data_blocks, number, place.rest)?;
-        if let Some(address) = known {
-            return Ok(address);
+        let address = match known {
+            Some(known) => self.shadow_data_block(md, known, place, &[])?,
+            None => self.create_data_block(md, place)?,
+        };
+        if known != Some(address) {
+            let at = self.shape.index_pointer_at(number, md.widths())?;
+            self.set_in_index_block(md, index_block, at, &pointer(md, address)?)?;
         }
-        let address = self.create_data_block(md, place)?;
-        let at = self.shape.index_pointer_at(number, md.widths())?;
-        self.set_in_index_block(md, index_block, at, &pointer(md, address)?)?;
         Ok(address)
+    }
+
+    /// Where the next version of a data block is to be edited, with its pages of `page_bitmap`.
+    fn shadow_data_block(
+        &self,
+        md: &Metadata,
+        block: Address,
+        place: &Location,
+        page_bitmap: &[u8],
+    ) -> Result<Address> {
+        let shape = &place.shape;
+        let kind = (Stage::Block, Seal::Last);
+        let size = self.shape.data_block_size(shape, md.widths())?;
+        let mut parts = vec![(kind, 0, size)];
+        let first = place.within.saturating_mul(shape.pages);
+        for page in (0..shape.pages).filter(|page| bit(page_bitmap, first.saturating_add(*page))) {
+            let at = self.page_address(md, block, shape, page)?.0.saturating_sub(block.0);
+            parts.push((kind, at, self.shape.page_size()?));
+        }
+        md.shadow_parts(block, self.shape.whole_size(shape, md.widths())? as u64, &parts, true)
     }
 
     /// The super block number `super_index` of those the index block leads to.
@@ -114,11 +137,21 @@ impl Array {
                 self.header.max_elements_bits
             )));
         }
+        let number = self.shape.index_data_blocks().saturating_add(super_index);
+        let at = self.shape.index_pointer_at(number, md.widths())?;
         let known = block_in(&self.index_block(md, index_block)?.super_blocks, super_index, place.rest)?;
-        if let Some(address) = known {
+        let shape = &place.shape;
+        if let Some(known) = known {
+            if !self.changes_super_block(md, known, place)? {
+                return Ok(known);
+            }
+            let size = self.shape.super_block_size(shape, md.widths())?;
+            let address = md.shadow((Stage::IndexBlock, Seal::Last), known, size)?;
+            if address != known {
+                self.set_in_index_block(md, index_block, at, &pointer(md, address)?)?;
+            }
             return Ok(address);
         }
-        let shape = &place.shape;
         let block = ExtensibleSuperBlock {
             client: self.header.client,
             header: Some(self.address),
@@ -130,22 +163,32 @@ impl Array {
         block.write(&mut sink, &self.shape)?;
         add(&mut self.header.super_blocks, 1);
         add(&mut self.header.super_block_size, sink.position() as u64);
-        let address = md.place(Stage::IndexBlock, sink.into_bytes())?;
-        let number = self.shape.index_data_blocks().saturating_add(super_index);
-        let at = self.shape.index_pointer_at(number, md.widths())?;
+        let address = md.place_whole(Stage::IndexBlock, sink.into_bytes())?;
         self.set_in_index_block(md, index_block, at, &pointer(md, address)?)?;
         Ok(address)
+    }
+
+    /// Whether setting an element changes the super block that leads to it: a block or page is new, or moves.
+    fn changes_super_block(&self, md: &Metadata, super_block: Address, place: &Location) -> Result<bool> {
+        let shape = &place.shape;
+        let known = self.super_block(md, super_block, shape)?;
+        let Some(block) = block_in(&known.data_blocks, place.within, place.rest)? else { return Ok(true) };
+        let new_page = shape.pages > 0 && !bit(&known.page_bitmap, place.page(&self.shape).1);
+        Ok(new_page || md.moves(block, self.shape.whole_size(shape, md.widths())? as u64))
     }
 
     /// A data block a super block leads to.
     fn block_of(&mut self, md: &Metadata, super_block: Address, place: &Location) -> Result<Address> {
         let shape = &place.shape;
-        let known =
-            block_in(&self.super_block(md, super_block, shape)?.data_blocks, place.within, place.rest)?;
-        if let Some(address) = known {
+        let above = self.super_block(md, super_block, shape)?;
+        let known = block_in(&above.data_blocks, place.within, place.rest)?;
+        let address = match known {
+            Some(known) => self.shadow_data_block(md, known, place, &above.page_bitmap)?,
+            None => self.create_data_block(md, place)?,
+        };
+        if known == Some(address) {
             return Ok(address);
         }
-        let address = self.create_data_block(md, place)?;
         let before = to_usize(place.within)?.saturating_mul(usize::from(md.widths().offsets));
         let at = self.shape.body_at(md.widths()).saturating_add(ExtensibleArrayShape::bitmap_size(shape)?);
         let size = self.shape.super_block_size(shape, md.widths())?;
@@ -164,7 +207,7 @@ impl Array {
         };
         let mut sink = Sink::new(md.widths());
         block.write(&mut sink)?;
-        let address = md.place(Stage::IndexBlock, sink.into_bytes())?;
+        let address = md.place_whole(Stage::IndexBlock, sink.into_bytes())?;
         self.header.index_block = Some(address);
         add(&mut self.header.elements, self.shape.index_elements);
         Ok(address)
@@ -173,7 +216,7 @@ impl Array {
     fn create_data_block(&mut self, md: &Metadata, place: &Location) -> Result<Address> {
         let shape = &place.shape;
         let size = self.shape.whole_size(shape, md.widths())?;
-        let address = md.allocate(size)?;
+        let address = md.allocate_whole(size)?;
         let block = ExtensibleDataBlock {
             client: self.header.client,
             header: Some(self.address),

@@ -80,7 +80,7 @@ impl Index {
             index_block: None,
         };
         ExtensibleArrayShape::new(&header)?;
-        md.place(Stage::IndexHeader, md.encode(&header)?)
+        md.place_whole(Stage::IndexHeader, md.encode(&header)?)
     }
 
     fn place(&self) -> String {

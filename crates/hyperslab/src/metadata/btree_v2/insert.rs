@@ -17,23 +17,23 @@ impl BTreeV2 {
     /// # Errors
     /// `Usage` when it finds one equal.
     pub(crate) fn insert(&self, md: &Metadata, record: &[u8], compare: &mut Compare<'_>) -> Result<()> {
-        let (path, found) = self.path(md, compare)?;
+        let (mut path, found) = self.path(md, compare)?;
         if found.is_some() {
             return Err(Error::usage("the record is already in the B-tree"));
         }
-        self.insert_at(md, &path, record)
+        self.insert_at(md, &mut path, record)
     }
 
     /// Adds a record, in place of the one that `compare` finds equal if there is one.
     pub(crate) fn put_record(&self, md: &Metadata, record: &[u8], compare: &mut Compare<'_>) -> Result<()> {
-        let (path, found) = self.path(md, compare)?;
-        match (path.last(), found) {
-            (Some(step), Some(old)) if old.len() == record.len() => self.set_record(md, step, record),
-            _ => self.insert_at(md, &path, record),
+        let (mut path, found) = self.path(md, compare)?;
+        match found {
+            Some(old) if old.len() == record.len() => self.set_record_of(md, &mut path, record),
+            _ => self.insert_at(md, &mut path, record),
         }
     }
 
-    fn insert_at(&self, md: &Metadata, path: &[Step], record: &[u8]) -> Result<()> {
+    fn insert_at(&self, md: &Metadata, path: &mut [Step], record: &[u8]) -> Result<()> {
         if record.len() != self.shape.record_size {
             return Err(Error::usage(format!(
                 "a record of {} bytes in a B-tree of records of {}",
@@ -41,6 +41,7 @@ impl BTreeV2 {
                 self.shape.record_size
             )));
         }
+        self.shadow_path(md, path)?;
         let Some((leaf, above)) = path.split_last() else {
             let node = BTreeV2Node::new(&self.shape, record.to_vec(), Vec::new());
             return self.set_root(md, self.add_node(md, &node, 0)?, 0);

@@ -67,7 +67,7 @@ impl BTreeV2 {
             records: Length(0),
         };
         let shape = Arc::new(BTreeV2Shape::new(&header, md.widths())?);
-        let address = md.place(Stage::IndexHeader, md.encode(&header)?)?;
+        let address = md.place_whole(Stage::IndexHeader, md.encode(&header)?)?;
         Ok(Self { address, shape })
     }
 
@@ -295,6 +295,36 @@ impl BTreeV2 {
         let seal = self.shape.used(records, height, md.widths())?.saturating_sub(4);
         let role = (stage_of(height), Seal::After(seal));
         md.edit(role, address_of(pointer)?, self.shape.node_size, change)
+    }
+
+    /// Where the next versions of the nodes of a path are to be edited: while others read the file, at new
+    /// places, since a reader may come by an older path. Whoever changes a node goes on to change those above.
+    fn shadow_path(&self, md: &Metadata, path: &mut [Step]) -> Result<()> {
+        for step in path {
+            step.pointer.address = Some(self.shadow(md, step.pointer, step.height)?);
+        }
+        Ok(())
+    }
+
+    fn shadow(&self, md: &Metadata, pointer: BTreeV2Child, height: u16) -> Result<Address> {
+        md.shadow_anew((stage_of(height), Seal::None), address_of(pointer)?, self.shape.node_size)
+    }
+
+    /// Replaces the record a path leads to.
+    fn set_record_of(&self, md: &Metadata, path: &mut [Step], record: &[u8]) -> Result<()> {
+        let before = path.first().map(|root| root.pointer.address);
+        self.shadow_path(md, path)?;
+        let Some((last, above)) = path.split_last() else { return Ok(()) };
+        self.set_record(md, last, record)?;
+        if path.first().map(|root| root.pointer.address) == before {
+            return Ok(());
+        }
+        let mut below = last.pointer;
+        for step in above.iter().rev() {
+            self.set_child(md, step, &below)?;
+            below = step.pointer;
+        }
+        self.set_root(md, below, path.first().map_or(0, |root| root.height))
     }
 
     fn set_record(&self, md: &Metadata, step: &Step, record: &[u8]) -> Result<()> {

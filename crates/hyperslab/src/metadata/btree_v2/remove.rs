@@ -12,12 +12,12 @@ impl BTreeV2 {
     pub(crate) fn remove(&self, md: &Metadata, compare: &mut Compare<'_>) -> Result<Option<Vec<u8>>> {
         let (mut path, found) = self.path(md, compare)?;
         let Some(found) = found else { return Ok(None) };
-        if let Some(step) = path.last().copied()
-            && step.height > 0
-        {
-            // The last record before it takes its place.
-            let record = self.extend_to_last(md, &mut path)?;
-            self.set_record(md, &step, &record)?;
+        let inner = path.len().checked_sub(1).filter(|at| path.get(*at).is_some_and(|step| step.height > 0));
+        // The last record before one of an inner node takes its place.
+        let before = inner.map(|_| self.extend_to_last(md, &mut path)).transpose()?;
+        self.shadow_path(md, &mut path)?;
+        if let (Some(record), Some(step)) = (before, inner.and_then(|at| path.get(at))) {
+            self.set_record(md, step, &record)?;
         }
         let depth = path.first().map_or(0, |root| root.height);
         let Some((leaf, above)) = path.split_last() else { return Ok(None) };
@@ -99,13 +99,13 @@ impl BTreeV2 {
             let half = left.len() / 2;
             let (record, right) = self.cut(&mut left, half);
             parent.records.splice(place, record);
-            let right_address = address_of(right_at)?;
+            let right_address = self.shadow(md, right_at, height)?;
             self.put(md, right_address, &right, height)?;
             if let Some(child) = parent.children.get_mut(at.saturating_add(1)) {
                 *child = Self::pointer_to(right_address, &right);
             }
         }
-        let left_address = address_of(left_at)?;
+        let left_address = self.shadow(md, left_at, height)?;
         self.put(md, left_address, &left, height)?;
         if let Some(child) = parent.children.get_mut(at) {
             *child = Self::pointer_to(left_address, &left);

@@ -101,7 +101,9 @@ fn set(objects: &Objects, object: Address, attribute: &AttributeParts<'_>) -> Re
         Some((nth, _)) => header.order(*nth),
         None => next_order(&header, &mut info)?,
     };
-    if fits && count < usize::from(header.prefix.attribute_limits.0) {
+    // A header changes at once, a heap does not, so nothing moves there while others read.
+    let few = count < usize::from(header.prefix.attribute_limits.0);
+    if fits && (few || md.is_live()) {
         let there = header.position(kind::ATTRIBUTE_INFO).is_some();
         // Whoever changes the header copies it while it is held here.
         drop(found);

@@ -1,9 +1,9 @@
 //! Changing headers: messages are added, replaced and removed, in chunks that are made as they are needed.
 
 use crate::error::{Error, Place, Result};
-use crate::format::bytes::{Address, Body, Bounds, Cursor, Sink};
+use crate::format::bytes::{Address, Body, Bounds, Cursor, Sink, Widths};
 use crate::format::object_header::{
-    CONTINUATION_SIGNATURE, INDEXED, MOST_ROOM, PREFIX_2_MAX, Prefix, RawMessage, TRACKED, kind,
+    CONSTANT, CONTINUATION_SIGNATURE, INDEXED, MOST_ROOM, PREFIX_2_MAX, Prefix, RawMessage, TRACKED, kind,
     read_continuation, read_prefix, write_message, write_prefix, write_room, write_room_head,
 };
 use crate::metadata::Metadata;
@@ -18,6 +18,11 @@ pub(crate) const ROOM: usize = 160;
 /// Bytes of a further chunk that are left for what comes next, at least and at most.
 const FURTHER: Range<usize> = 128..1024;
 
+/// Bytes of messages a header may have that lies in one sector, with the address of a second chunk.
+const WHOLE: usize = 440;
+/// Bytes of a message before its body, at most.
+const HEAD: usize = 6;
+
 /// About what a header takes in memory.
 const WEIGHT: usize = 1024;
 
@@ -30,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) track_attributes: bool,
     /// Whether there is an index by that order, once attributes are in a heap.
     pub(crate) index_attributes: bool,
+    /// Whether a disk is to write it as a whole, since it changes while others read the file.
+    pub(crate) whole: bool,
 }
 
 /// Makes a header of an object that one hard link leads to; its version is what the bounds of the file ask for.
@@ -42,7 +49,9 @@ pub(crate) fn create(md: &Metadata, messages: Vec<RawMessage>, options: Options)
         messages.iter().fold(0_usize, |used, message| used.saturating_add(prefix.total(message.body.len())));
     // The first chunk must be able to lead to a second one, if only that.
     let least = prefix.total(usize::from(md.widths().offsets) + usize::from(md.widths().lengths));
-    let spare = match options.spare.max(least.saturating_sub(used)) {
+    // Attributes may go elsewhere; what changes while others read must not.
+    let most = if options.whole { WHOLE.saturating_sub(used) } else { usize::MAX };
+    let spare = match options.spare.min(most).max(least.saturating_sub(used)) {
         0 => 0,
         spare => spare.max(prefix.head()).next_multiple_of(8),
     };
@@ -59,7 +68,7 @@ pub(crate) fn create(md: &Metadata, messages: Vec<RawMessage>, options: Options)
     if version == 1 {
         set_count(&mut bytes, messages.len().saturating_add(nothing))?;
     }
-    let address = md.allocate(bytes.len())?;
+    let address = if options.whole { md.allocate_whole(bytes.len())? } else { md.allocate(bytes.len())? };
     let chunk = Chunk {
         address,
         length: bytes.len(),
@@ -72,6 +81,30 @@ pub(crate) fn create(md: &Metadata, messages: Vec<RawMessage>, options: Options)
         let header = Header { address, messages, prefix, places, chunks: vec![chunk], dense: true };
         md.keep_decoded(address, &Arc::new(header), WEIGHT);
     }
+    Ok(address)
+}
+
+/// As [`create`]; of a header that is to be whole but has too much for it, the largest messages that never
+/// change are in a second chunk.
+pub(crate) fn create_apart(
+    md: &Metadata,
+    mut messages: Vec<RawMessage>,
+    options: Options,
+) -> Result<Address> {
+    let mut later = Vec::new();
+    if options.whole && md.bounds() == Bounds::V110 {
+        let mut bytes = messages.iter().map(|message| message.body.len().saturating_add(HEAD)).sum::<usize>();
+        while bytes > WHOLE {
+            let fixed = |message: &RawMessage| message.flags & CONSTANT != 0;
+            let sizes = messages.iter().enumerate().filter(|(_, message)| fixed(message));
+            let Some((nth, _)) = sizes.max_by_key(|(_, message)| message.body.len()) else { break };
+            let message = messages.remove(nth);
+            bytes = bytes.saturating_sub(message.body.len().saturating_add(HEAD));
+            later.push(message);
+        }
+    }
+    let address = create(md, messages, options)?;
+    later.iter().try_for_each(|message| add(md, address, message))?;
     Ok(address)
 }
 
@@ -91,13 +124,16 @@ fn write_in_place(
     let total = total.fold(0_usize, usize::saturating_add);
     let Some((chunk, start, rest)) = room_for(&header, nth, total) else { return Ok(false) };
     let Some(Chunk { address, length, .. }) = header.chunks.get(chunk).cloned() else { return Ok(false) };
+    if chunk > 0 && md.moves(address, length as u64) {
+        return Ok(false);
+    }
     let kept = nth.and_then(|nth| header.places.get(nth)).map(|place| place.order);
     let mut sink = Sink::new(md.widths());
     for (message, order) in messages {
         write_message(message, kept.unwrap_or(*order), &prefix, &mut sink)?;
     }
     write_room_head(rest, &prefix, &mut sink)?;
-    let stage = if chunk == 0 { Stage::ObjectHeader } else { Stage::IndexHeader };
+    let stage = if chunk == 0 { Stage::ObjectHeader } else { Stage::HeaderChunk };
     md.edit((stage, seal(&prefix)), address, length, |block| {
         let end = start.saturating_add(total).saturating_add(rest);
         let room = block.get_mut(start..end).ok_or_else(gone)?;
@@ -225,6 +261,7 @@ fn change(md: &Metadata, address: Address, edit: impl FnOnce(&mut Draft<'_>) -> 
     let header = Header::open(md, address)?;
     let mut draft = Draft::new(md, &header);
     edit(&mut draft).at(place)?;
+    draft.shadow().at(place)?;
     draft.commit().at(place)?;
     let dense = header.dense || draft.chunks.iter().all(|part| part.state == State::Changed);
     let Some(kept) = draft.kept() else { return Ok(()) };
@@ -356,10 +393,7 @@ impl<'a> Draft<'a> {
         let (lead, tail) = (self.header.prefix.lead(), self.header.prefix.tail());
         let length = room.saturating_add(lead).saturating_add(tail);
         let address = self.md.allocate(length)?;
-        let mut body = Sink::new(widths);
-        body.address(Some(address))?;
-        body.length(length as u64)?;
-        let message = RawMessage { kind: kind::CONTINUATION, flags: 0, body: body.into_body() };
+        let message = continuation(widths, address, length)?;
         if let Some(part) = self.chunks.get_mut(host) {
             part.items.push(Item { message: Cow::Owned(message), order: 0 });
             part.change();
@@ -449,6 +483,49 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
+    /// While others read the file, gives changed chunks new places unless one write changes the header: the
+    /// first chunk then leads to all that is new, at once.
+    fn shadow(&mut self) -> Result<()> {
+        if !self.md.is_live() {
+            return Ok(());
+        }
+        let known = |part: &Part<'_>| part.state == State::Changed && !self.md.is_unseen(part.address);
+        let several = self.chunks.iter().filter(|part| known(part)).count() > 1;
+        // A chunk is led to by one before it.
+        for nth in (1..self.chunks.len()).rev() {
+            let Some(part) = self.chunks.get(nth) else { break };
+            let (old, length) = (part.address, part.length);
+            let moves = several || self.md.moves(old, length as u64);
+            if part.state != State::Changed || self.md.is_unseen(old) || !moves {
+                continue;
+            }
+            let address = self.md.allocate(length)?;
+            self.lead(old, address, length)?;
+            let part = self.chunks.get_mut(nth).ok_or_else(gone)?;
+            (part.address, part.state) = (address, State::New);
+            self.md.free(old, length as u64)?;
+        }
+        Ok(())
+    }
+
+    /// Makes what leads to a chunk at `old` lead to `new`.
+    fn lead(&mut self, old: Address, new: Address, length: usize) -> Result<()> {
+        let widths = self.md.widths();
+        let message = continuation(widths, new, length)?;
+        let leads = |item: &Item<'_>| {
+            let target = read_continuation(&mut Cursor::new(&item.message.body, widths));
+            item.is_chunk() && target.is_ok_and(|(at, _)| at == old)
+        };
+        for part in &mut self.chunks {
+            if let Some(item) = part.items.iter_mut().find(|item| leads(item)) {
+                item.message = Cow::Owned(message);
+                part.change();
+                return Ok(());
+            }
+        }
+        Err(gone())
+    }
+
     fn commit(&self) -> Result<()> {
         let prefix = self.header.prefix;
         let mut count: usize = 0;
@@ -473,7 +550,7 @@ impl<'a> Draft<'a> {
             count = count.saturating_add(messages);
         }
         for (nth, part, body) in writes {
-            let stage = if nth == 0 { Stage::ObjectHeader } else { Stage::IndexHeader };
+            let stage = if nth == 0 { Stage::ObjectHeader } else { Stage::HeaderChunk };
             part.write(self.md, (stage, seal(&prefix)), &body)?;
         }
         for part in self.chunks.iter().filter(|part| part.state == State::Gone) {
@@ -520,6 +597,14 @@ fn set_count(bytes: &mut [u8], count: usize) -> Result<()> {
     let count = u16::try_from(count).map_err(|_| Error::limit(format!("a header of {count} messages")))?;
     bytes.get_mut(2..4).ok_or_else(gone)?.copy_from_slice(&count.to_le_bytes());
     Ok(())
+}
+
+/// The message that leads to a chunk.
+fn continuation(widths: Widths, address: Address, length: usize) -> Result<RawMessage> {
+    let mut body = Sink::new(widths);
+    body.address(Some(address))?;
+    body.length(length as u64)?;
+    Ok(RawMessage { kind: kind::CONTINUATION, flags: 0, body: body.into_body() })
 }
 
 impl Part<'_> {

@@ -89,7 +89,9 @@ fn add(objects: &Objects, group: Address, link: &LinkMessage) -> Result<()> {
     if compact.iter().any(|(_, other)| other.name == link.name) {
         return Err(taken());
     }
-    if compact.len() < usize::from(limits(&header).0) && u16::try_from(body.len()).is_ok() {
+    // A header changes at once, a heap does not, so nothing moves there while others read.
+    let few = compact.len() < usize::from(limits(&header).0);
+    if (few || md.is_live()) && u16::try_from(body.len()).is_ok() {
         edit::add(md, group, &RawMessage { kind: kind::LINK, flags: 0, body })?;
         return store(objects, group, &before, &info);
     }

@@ -93,7 +93,7 @@ proptest! {
     ) {
         let md = file(bounds);
         let mut model = vec![(kind::COMMENT, b"first".to_vec())];
-        let options = Options { spare, track_attributes: tracked, index_attributes: false };
+        let options = Options { spare, track_attributes: tracked, ..Options::default() };
         let at = create(&md, vec![message(kind::COMMENT, stored(b"first"))], options).unwrap();
         for (what, which, body) in steps {
             let header = Header::open(&md, at).unwrap();

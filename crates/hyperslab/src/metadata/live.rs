@@ -1,0 +1,81 @@
+//! [`Live`]: what a file needs besides while others read what it grows into.
+
+use crate::format::bytes::{Address, Sink, Wire};
+use crate::format::superblock::Superblock;
+use crate::metadata::space::Space;
+use crate::storage::WriteAt;
+use std::collections::HashMap;
+use std::io;
+
+/// The owner of what belongs to no single object, or to several.
+pub(crate) const SHARED: Address = Address(0);
+/// The end that is announced lies at such a multiple.
+const STEP: u64 = 4096;
+
+/// A file that others read while it is written.
+///
+/// Spec: II.A "Superblock", consistency flags and end of file address.
+#[derive(Debug)]
+pub(crate) struct Live {
+    /// As it is on disk, but for the end it announces.
+    superblock: Superblock,
+    /// The end readers were told: the file is as long, and nothing beyond it is reachable.
+    announced: u64,
+    /// Bytes that are announced beyond what is in use, at least.
+    headroom: u64,
+    /// Where the other home of a block is that moves between two.
+    pub(crate) homes: HashMap<u64, u64>,
+    /// Element data that no index on disk leads to yet: owner, start and length.
+    data: Vec<(Address, u64, u64)>,
+}
+
+impl Live {
+    pub(crate) fn new(superblock: Superblock, headroom: u64) -> Self {
+        Self { superblock, announced: 0, headroom, homes: HashMap::new(), data: Vec::new() }
+    }
+
+    /// Tells readers of an end of file at `end` or beyond, before anything there can be reached. A writer
+    /// that dies leaves a file that is as long as it says.
+    pub(crate) fn announce(
+        &mut self,
+        storage: &dyn WriteAt,
+        (base, end): (u64, u64),
+    ) -> io::Result<Option<(u64, u64)>> {
+        if end <= self.announced {
+            return Ok(None);
+        }
+        let announced = end.saturating_add(self.headroom.max(end / 4)).next_multiple_of(STEP);
+        let length = base.saturating_add(announced);
+        let superblock = Superblock { end_of_file: Some(Address(length)), ..self.superblock.clone() };
+        let mut sink = Sink::new(superblock.widths);
+        superblock.write(&mut sink).map_err(io::Error::other)?;
+        if storage.len()? < length {
+            storage.set_len(length)?;
+        }
+        let bytes = sink.into_bytes();
+        storage.write_at(base, &bytes)?;
+        self.announced = announced;
+        Ok(Some((base, bytes.len() as u64)))
+    }
+
+    /// Element data of an owner was allocated.
+    pub(crate) fn allocated(&mut self, owner: Address, start: Address, length: u64) {
+        self.data.push((owner, start.0, length));
+    }
+
+    /// The element data of some owners is part of the file on disk from now on.
+    pub(crate) fn publish_data(&mut self, owners: &[Address], space: &mut Space) {
+        self.data.retain(|(owner, start, length)| {
+            let gone = owners.contains(owner);
+            if gone {
+                space.publish(*start, *length);
+            }
+            !gone
+        });
+    }
+
+    /// All element data is.
+    pub(crate) fn published(&mut self) {
+        self.data.clear();
+    }
+}
