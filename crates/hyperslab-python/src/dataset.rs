@@ -7,7 +7,7 @@ use crate::pick::{self, Pick};
 use crate::selection::PySelection;
 use crate::value;
 use hyperslab::{Dataset, DatasetAccess, Extent, ExtentView, Selection};
-use numpy::{PyArray1, PyArrayMethods};
+use numpy::{PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult, Python, pyclass, pymethods};
 use pyo3::types::{PyBytes, PyTuple, PyTupleMethods};
@@ -182,6 +182,31 @@ impl PyDataset {
         array.call_method1("reshape", (PyTuple::new(py, shape)?,)).map(Some)
     }
 
+    /// `dataset[args] = array` in one step, of a dense array of elements of `memory`; false when `args` are not
+    /// simple or the array has another shape than they take.
+    fn put(
+        &self,
+        py: Python<'_>,
+        args: &Bound<'_, PyTuple>,
+        memory: &PyDatatype,
+        array: &Bound<'_, PyUntypedArray>,
+    ) -> PyResult<bool> {
+        let dims = self.0.shape();
+        if dims.is_empty() || !args.iter().all(|arg| pick::is_simple(&arg)) {
+            return Ok(false);
+        }
+        let pick = Pick::parse(args, &dims)?;
+        let same = pick.shape().iter().copied().eq(array.shape().iter().map(|length| *length as u64));
+        if !same || array.is_empty() {
+            return Ok(false);
+        }
+        let bytes = array.call_method1("reshape", (-1,))?.call_method1("view", ("u1",))?;
+        let held = bytes.cast::<PyArray1<u8>>()?.readonly();
+        let bytes = held.as_slice()?;
+        py.detach(|| self.0.write_bytes(&pick.selection, &memory.0, bytes)).raise_moving()?;
+        Ok(true)
+    }
+
     /// Writes the elements of `bytes`, of the datatype `memory`, to what is selected.
     fn write(
         &self,
@@ -208,6 +233,15 @@ impl PyDataset {
 
     /// Changes the length of each axis.
     fn resize(&self, py: Python<'_>, dims: Vec<u64>) -> PyResult<()> {
+        py.detach(|| self.0.resize(dims)).raise_sizing()
+    }
+
+    /// Gives one axis another length.
+    fn resize_axis(&self, py: Python<'_>, axis: usize, length: u64) -> PyResult<()> {
+        let mut dims = self.0.shape();
+        if let Some(dim) = dims.get_mut(axis) {
+            *dim = length;
+        }
         py.detach(|| self.0.resize(dims)).raise_sizing()
     }
 

@@ -35,6 +35,8 @@ class DatasetID(NodeID):
     def __init__(self, opened, native, path, dapl=None):
         super().__init__(opened, native, path)
         self._dataset = _accessed(native.dataset(), dapl)
+        layout = self._dataset.layout
+        self._virtual, self._chunked = layout == "virtual", layout == "chunked"
         self._dapl = dapl
         self._type = None
         self._dtype = None
@@ -64,7 +66,7 @@ class DatasetID(NodeID):
 
     def _follow(self):
         """Looks for the sources that decide the size of a virtual dataset."""
-        if self._dataset.layout == "virtual":
+        if self._virtual:
             self._dataset.refresh()
 
     @property
@@ -177,6 +179,15 @@ class DatasetID(NodeID):
         self._follow()
         return self._dataset.pick(args, self._memory, self._dtype)
 
+    def _put(self, args, array):
+        """Writes a numpy array to what an index of numbers and slices takes, in one step; ``False`` when it needs more."""
+        if not array.flags.c_contiguous or array.dtype != self.dtype or self._memory is None:
+            return False
+        if not self._opened.open or self._closed or not self._opened.shared.writable:
+            return False
+        self._follow()
+        return self._dataset.put(args, self._memory, array)
+
     def _selected(self, space):
         return space._selection if space is not h5s.ALL else self.get_space()._selection
 
@@ -224,7 +235,13 @@ class DatasetID(NodeID):
     def set_extent(self, shape):
         self._need_writable("resize")
         self._dataset.resize([int(n) for n in shape])
-        self._refresh()
+        self._follow()
+
+    def _set_axis(self, axis, length):
+        """Gives one axis another length."""
+        self._need_writable("resize")
+        self._dataset.resize_axis(axis, length)
+        self._follow()
 
     def extend(self, shape):
         self.set_extent([max(old, new) for old, new in zip(self.shape, shape)])

@@ -143,6 +143,9 @@ pub(crate) trait Blocks {
 
 /// The chunk of element `index`.
 pub(crate) fn lookup(array: &dyn Blocks, md: &Metadata, index: u64) -> Result<Option<StoredChunk>> {
+    if index >= array.end() {
+        return Ok(None);
+    }
     Ok(array.block(md, index)?.element(index, array.format()))
 }
 

@@ -9,6 +9,8 @@ use std::io;
 
 /// The owner of what belongs to no single object, or to several.
 pub(crate) const SHARED: Address = Address(0);
+/// Bytes of blocks that are kept; when there are more, all are dropped.
+const KEPT: usize = 8 << 20;
 /// The end that is announced lies at such a multiple.
 const STEP: u64 = 4096;
 
@@ -25,13 +27,24 @@ pub(crate) struct Live {
     headroom: u64,
     /// Where the other home of a block is that moves between two.
     pub(crate) homes: HashMap<u64, u64>,
+    /// Blocks as they are on disk, which will change again.
+    kept: HashMap<u64, Vec<u8>>,
+    kept_bytes: usize,
     /// Element data that no index on disk leads to yet: owner, start and length.
     data: Vec<(Address, u64, u64)>,
 }
 
 impl Live {
     pub(crate) fn new(superblock: Superblock, headroom: u64) -> Self {
-        Self { superblock, announced: 0, headroom, homes: HashMap::new(), data: Vec::new() }
+        Self {
+            superblock,
+            announced: 0,
+            headroom,
+            homes: HashMap::new(),
+            kept: HashMap::new(),
+            kept_bytes: 0,
+            data: Vec::new(),
+        }
     }
 
     /// Tells readers of an end of file at `end` or beyond, before anything there can be reached. A writer
@@ -56,6 +69,38 @@ impl Live {
         storage.write_at(base, &bytes)?;
         self.announced = announced;
         Ok(Some((base, bytes.len() as u64)))
+    }
+
+    /// Keeps a block that was just written.
+    pub(crate) fn keep(&mut self, address: u64, bytes: Vec<u8>) {
+        if self.kept_bytes > KEPT {
+            self.forget_all();
+        }
+        self.kept_bytes = self.kept_bytes.saturating_add(bytes.len());
+        self.kept.insert(address, bytes);
+    }
+
+    /// The block at an address, if it is kept.
+    pub(crate) fn block(&self, address: u64) -> Option<&[u8]> {
+        self.kept.get(&address).map(Vec::as_slice)
+    }
+
+    /// Takes the block of `length` bytes at an address out, to change it.
+    pub(crate) fn take(&mut self, address: u64, length: usize) -> Option<Vec<u8>> {
+        self.kept.get(&address).filter(|bytes| bytes.len() == length)?;
+        self.forget(address)
+    }
+
+    /// The block at an address becomes another one.
+    pub(crate) fn forget(&mut self, address: u64) -> Option<Vec<u8>> {
+        let bytes = self.kept.remove(&address)?;
+        self.kept_bytes = self.kept_bytes.saturating_sub(bytes.len());
+        Some(bytes)
+    }
+
+    pub(crate) fn forget_all(&mut self) {
+        self.kept.clear();
+        self.kept_bytes = 0;
     }
 
     /// Element data of an owner was allocated.

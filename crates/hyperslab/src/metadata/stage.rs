@@ -206,6 +206,7 @@ impl Staged {
     /// Replaces the block at an address.
     pub(crate) fn put(&mut self, stage: Stage, address: Address, bytes: Vec<u8>, owed: Seal) {
         let owner = self.owner;
+        self.live.iter_mut().for_each(|live| _ = live.forget(address.0));
         let before = self.blocks.insert(address.0, Block { stage, bytes, owed, owner });
         if before.is_some_and(|before| before.owner != owner)
             && let Some(block) = self.blocks.get_mut(&address.0)
@@ -222,6 +223,9 @@ impl Staged {
         length: usize,
         owed: Seal,
     ) -> Option<&mut [u8]> {
+        if let Some(bytes) = self.live.as_mut().and_then(|live| live.take(address.0, length)) {
+            self.put(stage, address, bytes, owed);
+        }
         let block = self.blocks.get_mut(&address.0).filter(|block| block.bytes.len() == length)?;
         block.stage = stage;
         block.owed = owed;
@@ -231,10 +235,11 @@ impl Staged {
         Some(&mut block.bytes)
     }
 
-    /// The block at an address as it is, its checksum perhaps owed; none when it is not staged.
+    /// The block at an address as it is, its checksum perhaps owed; none when it is not in memory.
     pub(crate) fn block(&self, address: Address, length: usize) -> Option<&[u8]> {
-        let block = self.blocks.get(&address.0).filter(|block| block.bytes.len() == length)?;
-        Some(&block.bytes)
+        let staged = self.blocks.get(&address.0).map(|block| block.bytes.as_slice());
+        let known = staged.or_else(|| self.live.as_ref()?.block(address.0));
+        known.filter(|bytes| bytes.len() == length)
     }
 
     /// The bytes of a staged block whose checksum does not count its last changes.
@@ -246,6 +251,7 @@ impl Staged {
     /// What was staged at an address is staged elsewhere now.
     pub(crate) fn drop_block(&mut self, address: Address) {
         self.blocks.remove(&address.0);
+        self.live.iter_mut().for_each(|live| _ = live.forget(address.0));
     }
 
     /// Gives space back, with what is staged in it.
@@ -255,11 +261,18 @@ impl Staged {
         for at in inside {
             self.blocks.remove(&at);
         }
+        self.live.iter_mut().for_each(Live::forget_all);
         self.space.free(address, length);
     }
 
     /// Whether the range lies in one staged block; then `out` is it.
     pub(crate) fn whole(&mut self, address: Address, out: &mut [u8]) -> bool {
+        if let Some(kept) = self.live.as_ref().and_then(|live| live.block(address.0))
+            && let Some(kept) = kept.get(..out.len())
+        {
+            out.copy_from_slice(kept);
+            return true;
+        }
         let Some((start, block)) = self.blocks.range_mut(..=address.0).next_back() else { return false };
         let Ok(from) = usize::try_from(address.0 - start) else { return false };
         let Some(end) = from.checked_add(out.len()).filter(|end| *end <= block.bytes.len()) else {
@@ -328,13 +341,7 @@ impl Staged {
             self.restore(&before);
             return Err(error);
         }
-        if flush.only {
-            self.published(flush.owners);
-        } else {
-            self.blocks.clear();
-            self.space.published();
-            self.live.iter_mut().for_each(Live::published);
-        }
+        self.published(flush);
         Ok(changed)
     }
 
@@ -350,18 +357,26 @@ impl Staged {
         };
     }
 
-    /// What some owners have is on disk as it is in memory.
-    fn published(&mut self, owners: &[Address]) {
-        let space = &mut self.space;
-        self.blocks.retain(|at, block| {
-            let gone = owners.contains(&block.owner);
-            if gone {
-                space.publish(*at, block.bytes.len() as u64);
+    /// What a flush wrote is on disk as it is in memory.
+    fn published(&mut self, flush: &Flush<'_>) {
+        if self.live.is_none() {
+            self.blocks.clear();
+            self.space.published();
+        }
+        let (Some(live), space) = (&mut self.live, &mut self.space) else { return };
+        for (at, block) in std::mem::take(&mut self.blocks) {
+            if flush.only && !flush.owners.contains(&block.owner) {
+                self.blocks.insert(at, block);
+                continue;
             }
-            !gone
-        });
-        if let Some(live) = &mut self.live {
-            live.publish_data(owners, space);
+            space.publish(at, block.bytes.len() as u64);
+            live.keep(at, block.bytes);
+        }
+        if flush.only {
+            live.publish_data(flush.owners, space);
+        } else {
+            live.published();
+            space.published();
         }
     }
 

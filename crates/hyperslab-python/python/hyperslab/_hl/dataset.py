@@ -206,7 +206,7 @@ class Dataset(HLObject):
 
     def resize(self, size, axis=None):
         """Gives the dataset, or one axis, another length; elements keep their coordinates."""
-        if self.chunks is None:
+        if not self.id._chunked:
             raise TypeError("Only chunked datasets can be resized")
         if axis is not None:
             if not 0 <= axis < self.ndim:
@@ -215,7 +215,8 @@ class Dataset(HLObject):
                 length = int(size)
             except TypeError:
                 raise TypeError("Argument must be a single int if axis is specified") from None
-            size = [*self.shape[:axis], length, *self.shape[axis + 1 :]]
+            self.id._set_axis(axis, length)
+            return
         self.id.set_extent(tuple(size))
 
     def __len__(self):
@@ -328,6 +329,8 @@ class Dataset(HLObject):
 
     def __setitem__(self, args, val):
         args = args if isinstance(args, tuple) else (args,)
+        if type(val) is np.ndarray and self.id._put(args, val):
+            return
         names = tuple(arg for arg in args if isinstance(arg, str))
         args = tuple(arg for arg in args if not isinstance(arg, str))
         if self.shape is None:
