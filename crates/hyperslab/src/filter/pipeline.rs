@@ -234,9 +234,10 @@ fn bits() -> impl Iterator<Item = u32> {
     (0..u32::BITS).map(|position| 1 << position)
 }
 
-/// The most bytes a chunk of `size` takes between two filters: some filters add a little.
+/// The most bytes a chunk of `size` takes between two filters: some add a little, and szip fills lines up to
+/// whole blocks.
 fn largest_between(size: usize) -> Result<usize> {
-    size.checked_add(size / 8)
+    size.checked_mul(2)
         .and_then(|most| most.checked_add(4096))
         .ok_or_else(|| Error::limit(format!("a chunk of {size} bytes is more than this machine can address")))
 }
