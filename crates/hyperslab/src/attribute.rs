@@ -24,6 +24,13 @@ pub(crate) fn all(file: &Arc<FileState>, header: &Header) -> Result<Vec<Attribut
     Ok(stored.into_iter().map(|stored| Attribute { file: Arc::clone(file), stored }).collect())
 }
 
+/// The one of that name.
+pub(crate) fn named(all: Vec<Attribute>, name: &[u8]) -> Result<Attribute> {
+    all.into_iter().find(|attribute| attribute.name_bytes() == name).ok_or_else(|| {
+        Error::not_found(format!("there is no attribute \"{}\"", String::from_utf8_lossy(name)))
+    })
+}
+
 impl Attribute {
     /// The name as text, bytes that are not UTF-8 replaced.
     #[must_use]
@@ -76,11 +83,12 @@ impl Attribute {
     pub fn values(&self) -> Result<Vec<Value>> {
         let size = self.datatype().size().max(1);
         let _reading = self.file.reading()?;
-        let elements = self.bytes()?.chunks_exact(size);
-        elements
-            .map(|element| Value::decode(self.datatype(), element, &self.file.objects))
-            .collect::<Result<_>>()
-            .at(|| self.place())
+        let bytes = self.bytes()?;
+        let decode = || {
+            let elements = bytes.chunks_exact(size);
+            elements.map(|element| Value::decode(self.datatype(), element, &self.file.objects)).collect()
+        };
+        self.file.attempt(decode).at(|| self.place())
     }
 
     /// The elements, converted to the datatype `memory`, in row-major order.
@@ -94,7 +102,8 @@ impl Attribute {
         let count = to_usize(self.extent().count()?)?;
         let length = count.checked_mul(memory.size()).ok_or_else(|| Error::limit("more than 2^64 bytes"))?;
         let mut out = fresh::zeroed::<u8>(length).at(|| self.place())?;
-        conversion.run(stored, &mut out, count, &self.file.objects).at(|| self.place())?;
+        let convert = || conversion.run(stored, &mut out, count, &self.file.objects);
+        self.file.attempt(convert).at(|| self.place())?;
         Ok(out)
     }
 

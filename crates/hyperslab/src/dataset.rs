@@ -14,7 +14,7 @@ use crate::location::Location;
 use crate::object::Objects;
 use crate::object::header::Header;
 use crate::read::{self, Target};
-use crate::sources::{self, Asked};
+use crate::sources::{self, Asked, Epoch};
 use crate::space::{Extent, Selection, product};
 use crate::stored;
 use crate::vds::access::DatasetAccess;
@@ -36,6 +36,8 @@ pub(crate) struct DatasetState {
     /// One element in the dataset's datatype, or nothing for zeroes.
     pub(crate) fill: Vec<u8>,
     pub(crate) fill_value: FillValue,
+    /// What it was read from, in a file that somebody else writes.
+    pub(crate) header: Option<Arc<Header>>,
 }
 
 /// Where the elements are.
@@ -49,12 +51,18 @@ pub(crate) enum Elements {
 
 impl DatasetState {
     /// As stored: a virtual dataset at the size it was last said to have.
-    pub(crate) fn open(file: &Arc<FileState>, header: &Header) -> Result<Self> {
-        let objects = &file.objects;
-        let extent = objects
+    pub(crate) fn open(file: &Arc<FileState>, header: &Arc<Header>) -> Result<Self> {
+        let extent = file
+            .objects
             .decoded(header, kind::DATASPACE, Extent::read)
             .at(|| "dataspace message")?
             .ok_or_else(|| Error::malformed("a dataset without dataspace"))?;
+        Self::sized(file, header, extent)
+    }
+
+    /// As the header says, but for the extent.
+    pub(crate) fn sized(file: &Arc<FileState>, header: &Arc<Header>, extent: Extent) -> Result<Self> {
+        let objects = &file.objects;
         let datatype = objects.datatype(header)?;
         let pipeline = objects
             .decoded(header, kind::FILTER_PIPELINE, FilterPipeline::read)
@@ -83,7 +91,9 @@ impl DatasetState {
                 Elements::Stored(stored::Stored::open(file, layout, external, &shape)?)
             }
         };
-        Ok(Self { address: header.address, extent, datatype, pipeline, elements, fill: one, fill_value })
+        let address = header.address;
+        let header = objects.metadata.is_followed().then(|| Arc::clone(header));
+        Ok(Self { address, extent, datatype, pipeline, elements, fill: one, fill_value, header })
     }
 
     pub(crate) fn fill_value(&self) -> &FillValue {
@@ -100,6 +110,7 @@ impl DatasetState {
             elements: Elements::Virtual(layout),
             fill: self.fill.clone(),
             fill_value: self.fill_value.clone(),
+            header: self.header.clone(),
         }
     }
 
@@ -113,6 +124,7 @@ impl DatasetState {
             elements: Elements::Stored(stored),
             fill: self.fill.clone(),
             fill_value: self.fill_value.clone(),
+            header: self.header.clone(),
         }
     }
 
@@ -185,11 +197,14 @@ fn fill_bytes(fill: &FillValue, datatype: &Datatype) -> Result<Vec<u8>> {
 #[derive(Debug)]
 pub(crate) struct DatasetCell {
     state: RwLock<Arc<DatasetState>>,
+    /// Held by whoever reads a newer state from a file that somebody else writes, so that none is put in the
+    /// place of one that is newer still.
+    pub(crate) looking: Mutex<()>,
 }
 
 impl DatasetCell {
     pub(crate) fn new(state: DatasetState) -> Self {
-        Self { state: RwLock::new(Arc::new(state)) }
+        Self { state: RwLock::new(Arc::new(state)), looking: Mutex::default() }
     }
 
     pub(crate) fn state(&self) -> Arc<DatasetState> {
@@ -222,19 +237,21 @@ impl DatasetCell {
 /// one extent. What all objects have, such as attributes, is in its [`Location`].
 #[derive(Clone, Debug)]
 pub struct Dataset {
-    location: Location,
+    pub(crate) location: Location,
     /// What it was when it was opened; of this only what never changes is used.
     opened: Arc<DatasetState>,
     pub(crate) cell: Arc<DatasetCell>,
-    follower: Arc<Follower>,
+    pub(crate) follower: Arc<Follower>,
 }
 
 /// What a handle and its clones know of the sources of a virtual dataset.
 #[derive(Debug, Default)]
-struct Follower {
+pub(crate) struct Follower {
     access: DatasetAccess,
     /// The dataset as stored, and at the size its sources gave it.
-    followed: Mutex<Option<(Arc<DatasetState>, Arc<DatasetState>)>>,
+    pub(crate) followed: Mutex<Option<(Arc<DatasetState>, Arc<DatasetState>)>>,
+    /// When this handle was last told to look at the sources again.
+    pub(crate) epoch: Epoch,
 }
 
 impl Deref for Dataset {
@@ -253,7 +270,7 @@ impl Dataset {
     /// Another handle on the same dataset, which finds and follows its sources in its own way.
     #[must_use]
     pub fn with_access(&self, access: DatasetAccess) -> Self {
-        let follower = Arc::new(Follower { access, followed: Mutex::default() });
+        let follower = Arc::new(Follower { access, ..Follower::default() });
         Self {
             location: self.location.clone(),
             opened: Arc::clone(&self.opened),
@@ -290,20 +307,14 @@ impl Dataset {
         {
             return Ok(Arc::clone(state));
         }
-        let state = sources::follow(&self.file, &stored, Asked::By(self.access()))?;
+        let state = sources::follow(&self.file, &stored, self.asked())?;
         *followed = Some((stored, Arc::clone(&state)));
         Ok(state)
     }
 
-    /// Looks at the sources of a virtual dataset again, and so at its size; nested ones from the innermost on.
-    ///
-    /// Nothing is written. Any other dataset needs no refreshing: a handle sees what its file has.
-    ///
-    /// # Errors
-    /// When a source that decides the size exists but cannot be read.
-    pub fn refresh(&self) -> Result<()> {
-        *self.follower.followed.lock() = None;
-        self.followed().map(|_| ()).at(|| self.place())
+    /// Who asks for the sources of a virtual dataset.
+    pub(crate) fn asked(&self) -> Asked<'_> {
+        Asked::By(self.access(), self.follower.epoch.get())
     }
 
     /// How large the dataset is, and how large it may become.
@@ -438,7 +449,15 @@ impl Dataset {
     }
 
     fn read_target(&self, selection: &Selection, target: Target<'_>) -> Result<()> {
-        read::read(self, selection, target).at(|| self.place())
+        let Target { memory, out, zeroed } = target;
+        let mut zeroed = zeroed;
+        let read = || {
+            let target = Target { memory, out: &mut *out, zeroed };
+            // What an attempt leaves behind is anything.
+            zeroed = false;
+            read::read(self, selection, target)
+        };
+        self.attempt_uncut(selection, read).at(|| self.place())
     }
 
     /// Reads `selection` into `out`, converted to `T`, in row-major order.
@@ -477,7 +496,7 @@ impl Dataset {
     /// # Errors
     /// As [`read_selection`](Self::read_selection).
     pub fn read_values(&self, selection: &Selection) -> Result<Vec<Value>> {
-        read::values(self, selection).at(|| self.place())
+        self.attempt_uncut(selection, || read::values(self, selection)).at(|| self.place())
     }
 }
 

@@ -260,14 +260,16 @@ impl Dataset {
     /// `Usage` when there is no such chunk, or the dataset is not chunked.
     pub fn read_chunk(&self, coords: impl AsRef<[u64]>) -> Result<Option<(Vec<u8>, u32)>> {
         let _reading = self.file.reading()?;
-        let state = self.state();
-        match &state.elements {
-            Elements::Stored(stored) => {
-                direct::read_chunk(&stored.elements(&state, &self.file), coords.as_ref())
+        let read = || {
+            let state = self.state();
+            match &state.elements {
+                Elements::Stored(stored) => {
+                    direct::read_chunk(&stored.elements(&state, &self.file), coords.as_ref())
+                }
+                Elements::Virtual(_) => Err(Error::usage("a virtual dataset has no chunks")),
             }
-            Elements::Virtual(_) => Err(Error::usage("a virtual dataset has no chunks")),
-        }
-        .at(|| self.place())
+        };
+        self.attempt(read).at(|| self.place())
     }
 
     /// Stores the chunk at `coords`, counted in chunks, as bytes the filters were applied to already, but

@@ -121,6 +121,10 @@ impl Dataset {
     /// # Errors
     /// `Malformed` when their index is broken.
     pub fn stored_chunks(&self) -> Result<Vec<StoredChunk>> {
+        self.attempt(|| self.visit_stored()).at(|| self.place())
+    }
+
+    fn visit_stored(&self) -> Result<Vec<StoredChunk>> {
         let state = self.state();
         let Elements::Stored(Stored::Chunked { grid, index, .. }) = &state.elements else {
             return Ok(Vec::new());
@@ -145,7 +149,7 @@ impl Dataset {
             Ok(())
         };
         let first = vec![0; last.len()];
-        index.visit(self.file.metadata(), &first, &last, &mut keep).at(|| self.place())?;
+        index.visit(self.file.metadata(), &first, &last, &mut keep)?;
         found.sort_by(|a, b| a.start.cmp(&b.start));
         Ok(found)
     }
@@ -157,7 +161,8 @@ impl Location {
     /// # Errors
     /// `Malformed` when it cannot be read.
     pub fn object(&self) -> Result<Object> {
-        Object::open(&self.file, self.address, &self.path).at(|| self.place())
+        let open = || Object::open(&self.file, self.address, &self.path);
+        self.file.attempt(open).at(|| self.place())
     }
 
     /// What is known of the object beside its contents.
@@ -165,7 +170,7 @@ impl Location {
     /// # Errors
     /// `Malformed` when its header is broken.
     pub fn info(&self) -> Result<ObjectInfo> {
-        let header = self.header().at(|| self.place())?;
+        let header = self.file.attempt(|| self.header()).at(|| self.place())?;
         let byte = |kind, at: usize| header.first(kind).and_then(|message| message.body.get(at).copied());
         let time = header.first(kind::TIME).and_then(|message| message.body.get(4..8)?.first_chunk::<4>());
         let changed = time.map(|bytes| u32::from_le_bytes(*bytes));
@@ -186,8 +191,8 @@ impl Group {
     /// `Malformed` when the group's structures are broken.
     pub fn links_as_made(&self) -> Result<Vec<Link>> {
         let _reading = self.file.reading()?;
-        let found = self.header().and_then(|header| links::list(&self.file.objects, &header));
-        let mut found = found.at(|| self.place())?;
+        let list = || self.header().and_then(|header| links::list(&self.file.objects, &header));
+        let mut found = self.file.attempt(list).at(|| self.place())?;
         found.sort_by(|a, b| a.order.cmp(&b.order).then_with(|| a.name.cmp(&b.name)));
         Ok(found.into_iter().map(|link| Link { name: link.name, kind: link.target.into() }).collect())
     }
@@ -213,7 +218,7 @@ impl Dataset {
                 _ => Ok(None),
             }
         };
-        named().at(|| self.place())
+        self.file.attempt(named).at(|| self.place())
     }
 }
 

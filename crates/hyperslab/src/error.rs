@@ -37,6 +37,8 @@ struct Inner {
     places: Vec<String>,
     message: String,
     cause: Option<io::Error>,
+    /// Whether trying again was tried long enough.
+    given_up: bool,
 }
 
 impl Error {
@@ -53,7 +55,13 @@ impl Error {
     }
 
     fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Inner { kind, places: Vec::new(), message: message.into(), cause: None }))
+        Self(Box::new(Inner {
+            kind,
+            places: Vec::new(),
+            message: message.into(),
+            cause: None,
+            given_up: false,
+        }))
     }
 
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
@@ -84,6 +92,33 @@ impl Error {
         let mut error = Self::new(ErrorKind::Io, format!("{}: {cause}", doing.into()));
         error.0.cause = Some(cause);
         error
+    }
+
+    /// Whether the file may say something else when it is read again, since somebody is writing it.
+    pub(crate) fn may_pass(&self) -> bool {
+        let cut_off = |cause: &io::Error| cause.kind() == io::ErrorKind::UnexpectedEof;
+        match self.0.kind {
+            ErrorKind::Malformed | ErrorKind::Torn => !self.0.given_up,
+            ErrorKind::Io => self.0.cause.as_ref().is_some_and(cut_off),
+            _ => false,
+        }
+    }
+
+    /// What kind of structure the error is about, such as `object header`.
+    pub(crate) fn structure(&self) -> &str {
+        let named = self.0.places.iter().find_map(|place| place.split_once(" at "));
+        let name = named.map_or("file", |(name, _)| name);
+        // Of a chunk, its coordinates are no part of its kind.
+        name.split_once(" [").map_or(name, |(name, _)| name)
+    }
+
+    /// The same error of a file that somebody writes, after it was looked at so often that it will not pass.
+    pub(crate) fn lasting(mut self, attempts: u32, time: std::time::Duration) -> Self {
+        self.0.kind = ErrorKind::Torn;
+        self.0.given_up = true;
+        let seconds = time.as_secs_f64();
+        self.0.message = format!("{} (still so after {attempts} attempts in {seconds:.3} s)", self.0.message);
+        self
     }
 
     /// The same error, said to have happened in `place`; the last place added is the outermost.
@@ -137,6 +172,18 @@ pub(crate) fn to_usize(value: u64) -> Result<usize> {
 #[cfg(test)]
 mod tests {
     use super::{Error, ErrorKind, Place, Result};
+
+    #[test]
+    fn an_error_tells_what_kind_of_structure_it_is_about() {
+        let broken = || Error::malformed("checksum is 0x1, its bytes give 0x2");
+        let header = broken().at("continuation at 0x60").at("object header at 0x40").at("at home: /x");
+        assert_eq!(header.structure(), "continuation");
+        assert_eq!(broken().at("chunk [3, 0] at 0x40").structure(), "chunk");
+        assert_eq!(broken().at("/x").structure(), "file");
+        let lasting = header.lasting(9, std::time::Duration::from_millis(1500));
+        assert_eq!((lasting.kind(), lasting.may_pass()), (ErrorKind::Torn, false));
+        assert!(lasting.to_string().ends_with("(still so after 9 attempts in 1.500 s)"), "{lasting}");
+    }
 
     #[test]
     fn an_error_reads_from_the_outermost_place_inwards() {

@@ -137,9 +137,8 @@ impl File {
     /// `Malformed` when its object header is broken.
     pub fn root(&self) -> Result<Group> {
         let _reading = self.state.reading()?;
-        match Object::open(&self.state, self.state.superblock.root, b"/")
-            .at(|| self.path().display().to_string())?
-        {
+        let open = || Object::open(&self.state, self.state.superblock.root, b"/");
+        match self.state.attempt(open).at(|| self.path().display().to_string())? {
             Object::Group(group) => Ok(group),
             _ => Err(Error::malformed("the root object is not a group").at(self.path().display())),
         }

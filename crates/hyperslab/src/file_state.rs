@@ -5,7 +5,7 @@ use crate::error::{Error, Place, Result};
 use crate::format::bytes::{Address, Bounds, Cursor, Sink, Widths, Wire};
 use crate::format::message::other::{FileSpace, SymbolTable};
 use crate::format::object_header::{RawMessage, kind};
-use crate::format::superblock::{OPEN_FOR_SWMR, OPEN_FOR_WRITE, OldGroups, Purpose, SIGNATURE, Superblock};
+use crate::format::superblock::{OPEN_FOR_WRITE, OldGroups, Purpose, SIGNATURE, Superblock};
 use crate::metadata::Metadata;
 use crate::metadata::live::SHARED;
 use crate::metadata::stage::Stage;
@@ -13,16 +13,20 @@ use crate::object::header::{Header, edit};
 use crate::object::{Objects, delete};
 use crate::open_files;
 use crate::open_options::OpenOptions;
+use crate::sources::Epoch;
 use crate::storage::file::{FileStorage, Stamp};
 use crate::storage::pages::Pages;
+use crate::storage::watch::Watch;
 use crate::storage::{ReadAt, WriteAt};
 use crate::stored;
+use crate::swmr::retry::Following;
 use crate::vds::layout::VirtualLayout;
 use parking_lot::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 /// Bytes in which every superblock fits.
 const SUPERBLOCK_MAX: usize = 256;
@@ -64,7 +68,7 @@ pub(crate) struct FileState {
     pub(crate) stamp: Option<Stamp>,
     pub(crate) options: OpenOptions,
     /// Datasets that virtual ones read from, by path; only of files nobody here writes.
-    sources: Mutex<HashMap<Vec<u8>, Arc<DatasetState>>>,
+    sources: Mutex<HashMap<Vec<u8>, Kept>>,
     layouts: Mutex<HashMap<Address, Arc<VirtualLayout>>>,
     /// Datasets that are open, or have something to write.
     open: Mutex<HashMap<Address, Arc<DatasetCell>>>,
@@ -76,6 +80,17 @@ pub(crate) struct FileState {
     pub(crate) locked: Option<Arc<FileStorage>>,
     /// Files that are written through virtual datasets of this one.
     sources_written: Mutex<Vec<Arc<FileState>>>,
+    /// How the file is read when somebody else may be writing it.
+    pub(crate) following: Option<Following>,
+    /// What tells of changes by others, once somebody waited for one.
+    pub(crate) watch: OnceLock<Watch>,
+}
+
+/// A dataset that a virtual one read from, and when, on the clock of [`Epoch`], it was last seen to be that.
+#[derive(Debug)]
+struct Kept {
+    state: Arc<DatasetState>,
+    seen: u64,
 }
 
 /// What a file has besides when it is open to write.
@@ -104,6 +119,39 @@ impl FileState {
         let metadata = probe.with_widths(superblock.widths);
         let objects = Objects::open(metadata, superblock.extension)?;
         Ok(Self::new(objects, superblock, None))
+    }
+
+    /// A file that is only read, while somebody else may be writing it.
+    pub(crate) fn follow(storage: &Arc<dyn ReadAt>, deadline: Option<Duration>) -> Result<Self> {
+        let following = Following::new(deadline);
+        let (objects, superblock) = following.attempt(|| {
+            let pages =
+                Pages::new(Arc::clone(storage)).map_err(|error| Error::io("cannot read the file", error))?;
+            let (superblock, probe) = find_superblock(pages, Purpose::Follow)?;
+            let metadata = probe.with_widths(superblock.widths).with_followed();
+            Ok((Objects::open(metadata, superblock.extension)?, superblock))
+        })?;
+        let mut state = Self::new(objects, superblock, None);
+        state.following = Some(following);
+        Ok(state)
+    }
+
+    /// Does what reads the file; when somebody else writes it, as often as it takes to read what is whole.
+    pub(crate) fn attempt<T>(&self, mut work: impl FnMut() -> Result<T>) -> Result<T> {
+        let Some(following) = &self.following else { return work() };
+        following.attempt(|| {
+            self.metadata().next_generation();
+            work()
+        })
+    }
+
+    /// The marks in the superblock as they are on disk now.
+    pub(crate) fn marks(&self) -> Result<u32> {
+        self.attempt(|| {
+            let bytes = self.metadata().read_up_to(Address(0), SUPERBLOCK_MAX)?;
+            let superblock = Superblock::read(&mut Cursor::new(&bytes, Widths::EIGHT));
+            Ok(superblock.at(|| "superblock at 0x0")?.flags)
+        })
     }
 
     /// A file that is read and written; one that others can open is marked as such at once.
@@ -184,6 +232,8 @@ impl FileState {
             }),
             locked: None,
             sources_written: Mutex::default(),
+            following: None,
+            watch: OnceLock::new(),
         }
     }
 
@@ -496,13 +546,23 @@ impl FileState {
         self.layouts.lock().remove(&address);
     }
 
-    /// The state of a dataset that a virtual dataset read from before.
-    pub(crate) fn kept_source(&self, path: &[u8]) -> Option<Arc<DatasetState>> {
-        self.sources.lock().get(path).cloned()
+    /// The state of a dataset that a virtual dataset read from before; in a file that somebody else writes, if
+    /// it was that at the time of `epoch` or later.
+    pub(crate) fn kept_source(&self, path: &[u8], epoch: u64) -> Option<Arc<DatasetState>> {
+        let (state, seen) = self.sources.lock().get(path).map(|kept| (Arc::clone(&kept.state), kept.seen))?;
+        if self.following.is_none() || seen >= epoch {
+            return Some(state);
+        }
+        let now = Epoch::now();
+        if !state.is_current(self) {
+            return None;
+        }
+        self.keep_source(path, &state, now);
+        Some(state)
     }
 
-    /// Keeps the state of a dataset for the next read.
-    pub(crate) fn keep_source(&self, path: &[u8], state: &Arc<DatasetState>) {
+    /// Keeps the state of a dataset, seen at the time of `seen`, for the next read.
+    pub(crate) fn keep_source(&self, path: &[u8], state: &Arc<DatasetState>, seen: u64) {
         if self.is_writable() {
             return;
         }
@@ -510,7 +570,9 @@ impl FileState {
         if kept.len() >= DATASETS_KEPT {
             kept.clear();
         }
-        kept.insert(path.to_vec(), Arc::clone(state));
+        if kept.get(path).is_none_or(|kept| kept.seen <= seen) {
+            kept.insert(path.to_vec(), Kept { state: Arc::clone(state), seen });
+        }
     }
 
     /// The mappings of the virtual dataset whose header is at `key`, decoded once.
@@ -543,7 +605,7 @@ fn find_superblock(pages: Pages, purpose: Purpose) -> Result<(Superblock, Metada
     let bytes = probe.read_up_to(Address(0), SUPERBLOCK_MAX)?;
     let superblock = Superblock::read(&mut Cursor::new(&bytes, Widths::EIGHT)).at(place)?;
     superblock.check_marks(purpose).at(place)?;
-    check_superblock(&superblock, &probe).at(place)?;
+    check_superblock(&superblock, &probe, purpose).at(place)?;
     Ok((superblock, probe))
 }
 
@@ -576,7 +638,7 @@ fn check_driver(probe: &Metadata, address: Address) -> Result<()> {
     Ok(())
 }
 
-fn check_superblock(superblock: &Superblock, probe: &Metadata) -> Result<()> {
+fn check_superblock(superblock: &Superblock, probe: &Metadata, purpose: Purpose) -> Result<()> {
     let length = probe.end();
     if superblock.base > probe.base() {
         return Err(Error::malformed(format!(
@@ -588,10 +650,8 @@ fn check_superblock(superblock: &Superblock, probe: &Metadata) -> Result<()> {
     if let Some(address) = superblock.driver {
         check_driver(probe, address).at(|| "driver information")?;
     }
-    // A live writer says where its file ends before it is that long.
-    let live = superblock.version >= 3 && superblock.flags & OPEN_FOR_SWMR != 0;
-    if let Some(end) = superblock.end_of_file
-        && !live
+    if purpose != Purpose::Follow
+        && let Some(end) = superblock.end_of_file
         && end.0.saturating_sub(superblock.base) > length
     {
         return Err(Error::malformed(format!(

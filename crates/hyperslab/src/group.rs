@@ -130,7 +130,21 @@ impl Object {
     /// # Errors
     /// `Malformed` when their storage is broken.
     pub fn attributes(&self) -> Result<Vec<Attribute>> {
-        self.location().attributes()
+        match self {
+            Self::Dataset(dataset) => dataset.attributes(),
+            _ => self.location().attributes(),
+        }
+    }
+
+    /// The attribute of that name.
+    ///
+    /// # Errors
+    /// `NotFound` when there is none, `Malformed` when its storage is broken.
+    pub fn attribute(&self, name: impl AsRef<[u8]>) -> Result<Attribute> {
+        match self {
+            Self::Dataset(dataset) => dataset.attribute(name),
+            _ => self.location().attribute(name),
+        }
     }
 }
 
@@ -182,8 +196,8 @@ impl Group {
     /// `Malformed` when the group's structures are broken.
     pub fn links(&self) -> Result<Vec<Link>> {
         let _reading = self.file.reading()?;
-        let found = self.header().and_then(|header| links::list(&self.file.objects, &header));
-        let mut found = found.at(|| self.place())?;
+        let list = || self.header().and_then(|header| links::list(&self.file.objects, &header));
+        let mut found = self.file.attempt(list).at(|| self.place())?;
         found.sort_by(|a, b| a.name.cmp(&b.name));
         Ok(found.into_iter().map(|link| Link { name: link.name, kind: link.target.into() }).collect())
     }
@@ -195,8 +209,9 @@ impl Group {
     pub fn link(&self, name: impl AsRef<[u8]>) -> Result<Link> {
         let name = name.as_ref();
         let _reading = self.file.reading()?;
-        let found = self.header().and_then(|header| links::find(&self.file.objects, &header, name));
-        let found = found.at(|| self.place())?.ok_or_else(|| missing(name).at(self.place()))?;
+        let find = || self.header().and_then(|header| links::find(&self.file.objects, &header, name));
+        let found =
+            self.file.attempt(find).at(|| self.place())?.ok_or_else(|| missing(name).at(self.place()))?;
         Ok(Link { name: found.name, kind: found.target.into() })
     }
 
@@ -207,7 +222,7 @@ impl Group {
     pub fn object(&self, path: impl AsRef<[u8]>) -> Result<Object> {
         let path = path.as_ref();
         let _reading = self.file.reading()?;
-        self.open(path).at(|| place(&self.file, &join(&self.location.path, path)))
+        self.file.attempt(|| self.open(path)).at(|| place(&self.file, &join(&self.location.path, path)))
     }
 
     /// The object at a path; the caller holds the gate.
@@ -360,12 +375,14 @@ fn open_external(file: &FileState, name: &[u8]) -> Result<Arc<FileState>> {
     tried.push(name.clone());
     tried.extend(file.place.resolved.as_ref().map(|directory| directory.join(&name)));
     let mut last = None;
+    // What a live writer's links lead to is not live itself.
+    let options = file.options.clone().swmr(file.following.is_some());
     let mut search = Search::under(file.options.source_policy());
     for path in tried {
         if !search.permits(&path)? {
             continue;
         }
-        match file.options.open(&path) {
+        match options.open(&path) {
             Ok(opened) => return Ok(opened.state),
             Err(error) if absent(&error) => last = Some(error),
             Err(error) => return Err(error),

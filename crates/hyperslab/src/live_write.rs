@@ -90,7 +90,7 @@ impl File {
     /// Whether others may read the file while it is written, or it is read while another writes it.
     #[must_use]
     pub fn is_swmr(&self) -> bool {
-        self.state.is_live()
+        self.state.is_live() || self.state.following.is_some()
     }
 
     /// As [`flush`](Self::flush), and returns when all is on the disk: also a machine that stops leaves a file

@@ -1,7 +1,7 @@
 //! [`Location`]: where an object is; what groups, datasets and named datatypes have in common.
 
 use crate::attribute::{self, Attribute};
-use crate::error::{Error, Place, Result};
+use crate::error::{Place, Result};
 use crate::file::File;
 use crate::file_state::FileState;
 use crate::format::bytes::Address;
@@ -52,7 +52,8 @@ impl Location {
     /// `Malformed` when their storage is broken.
     pub fn attributes(&self) -> Result<Vec<Attribute>> {
         let _reading = self.file.reading()?;
-        self.header().and_then(|header| attribute::all(&self.file, &header)).at(|| self.place())
+        let list = || self.header().and_then(|header| attribute::all(&self.file, &header));
+        self.file.attempt(list).at(|| self.place())
     }
 
     /// The attribute of that name.
@@ -60,12 +61,7 @@ impl Location {
     /// # Errors
     /// `NotFound` when there is none, `Malformed` when its storage is broken.
     pub fn attribute(&self, name: impl AsRef<[u8]>) -> Result<Attribute> {
-        let name = name.as_ref();
-        let found = self.attributes()?.into_iter().find(|attribute| attribute.name_bytes() == name);
-        found.ok_or_else(|| {
-            Error::not_found(format!("there is no attribute \"{}\"", String::from_utf8_lossy(name)))
-                .at(self.place())
-        })
+        attribute::named(self.attributes()?, name.as_ref()).at(|| self.place())
     }
 
     pub(crate) fn header(&self) -> Result<Arc<Header>> {

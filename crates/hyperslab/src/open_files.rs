@@ -21,6 +21,7 @@ struct Key {
     directory: PathBuf,
     locking: Locking,
     sources: SourcePolicy,
+    live: bool,
 }
 
 /// A file that was opened for a virtual dataset.
@@ -135,23 +136,31 @@ pub(crate) fn open(path: &Path, opener: &Arc<FileState>) -> Result<Option<Arc<Fi
         }
         Err(error) => return Err(Error::io("cannot open the file", error)).at(|| path.display().to_string()),
     };
-    if let Some(file) = written(path) {
+    let (options, live) = (&opener.options, opener.following.is_some());
+    if !live && let Some(file) = written(path) {
         return Ok(Some(file));
     }
-    let options = &opener.options;
+    // A live file is the same however it grows.
+    let stamp = if live { stamp.of_any_time() } else { stamp };
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
     let key = Key {
         stamp,
         directory: absolute.parent().map(Path::to_path_buf).unwrap_or_default(),
         locking: options.locks(),
         sources: options.source_policy().clone(),
+        live,
     };
     let kept = OPEN.lock().get(&key, opener);
     if let Some(file) = kept.at(|| path.display().to_string())? {
         return Ok(Some(file));
     }
-    let file = options.clone().without_prefix().open(path)?.state;
-    if file.stamp == Some(stamp) && !stamp.is_fresh() {
+    let file = options.clone().without_prefix().swmr(live).open(path)?.state;
+    let same = if live {
+        file.stamp.map(|stamp| stamp.of_any_time()) == Some(stamp)
+    } else {
+        file.stamp == Some(stamp) && !stamp.is_fresh()
+    };
+    if same {
         let dropped = OPEN.lock().keep(key, &file, opener);
         drop(dropped);
     }

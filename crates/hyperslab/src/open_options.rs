@@ -16,6 +16,7 @@ use crate::storage::{ReadAt, WriteAt};
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// How a file is opened or made.
 ///
@@ -37,8 +38,10 @@ pub struct OpenOptions {
     /// Bytes before the HDF5 part of a new file.
     pub(crate) user_block: u64,
     track_order: bool,
-    swmr: bool,
+    pub(crate) swmr: bool,
     headroom: Option<u64>,
+    /// How long a reader of a live file tries to read what is being written.
+    pub(crate) deadline: Option<Duration>,
 }
 
 /// How far beyond its end a live file is announced, unless it is told otherwise.
@@ -121,7 +124,15 @@ impl OpenOptions {
         self
     }
 
-    /// Whether a file that is written is [live](File::start_swmr) from the start.
+    /// Whether the file is live, so that it is read while it is written: a file that is written is
+    /// [live](File::start_swmr) from the start, and one that is read is followed, whoever writes it.
+    ///
+    /// ```no_run
+    /// let file = hyperslab::OpenOptions::new().swmr(true).open("live.h5")?;
+    /// let data = file.dataset("frames")?;
+    /// while data.refresh()?.after()[0] < 100 {}
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
     #[must_use]
     pub fn swmr(mut self, on: bool) -> Self {
         self.swmr = on;
@@ -133,6 +144,14 @@ impl OpenOptions {
     #[must_use]
     pub fn headroom(mut self, bytes: u64) -> Self {
         self.headroom = Some(bytes);
+        self
+    }
+
+    /// How long what is found half written in a live file is read again before that is an error; a second
+    /// unless it is said.
+    #[must_use]
+    pub fn retry_deadline(mut self, time: Duration) -> Self {
+        self.deadline = Some(time);
         self
     }
 
@@ -181,13 +200,17 @@ impl OpenOptions {
         self
     }
 
-    /// Opens the file at `path` to read. One this program has open to write is shared.
+    /// Opens the file at `path` to read. One this program has open to write is shared, unless it is to be
+    /// followed with [`swmr`](Self::swmr).
     ///
     /// # Errors
     /// `Io` when the operating system refuses, `Malformed` when it is not a sound HDF5 file.
     pub fn open(&self, path: impl AsRef<Path>) -> Result<File> {
         let path = path.as_ref();
-        if let Some(state) = open_files::written(path) {
+        // Who follows a file sees what its writer published, also when that is this program.
+        if !self.swmr
+            && let Some(state) = open_files::written(path)
+        {
             return Ok(File { state });
         }
         self.open_storage(path).at(|| path.display().to_string())
@@ -299,10 +322,14 @@ impl OpenOptions {
     }
 
     fn open_storage(&self, path: &Path) -> Result<File> {
-        let storage = Arc::new(FileStorage::open(path).map_err(cannot_open)?);
+        let open = if self.swmr { FileStorage::open_to_follow } else { FileStorage::open };
+        let storage = Arc::new(open(path).map_err(cannot_open)?);
         storage.lock_shared(self.locks()).map_err(cannot_open)?;
         let stamp = storage.stamp();
-        let mut state = match FileState::open(Arc::clone(&storage) as Arc<dyn ReadAt>) {
+        let bytes = Arc::clone(&storage) as Arc<dyn ReadAt>;
+        let opened =
+            if self.swmr { FileState::follow(&bytes, self.deadline) } else { FileState::open(bytes) };
+        let mut state = match opened {
             Err(error) => open_family(path, &stamp).ok_or(error)?,
             opened => opened?,
         };

@@ -167,7 +167,7 @@ pub(crate) fn plan(dataset: &Dataset, selection: &Selection) -> Result<Option<(P
         path: b"".as_slice().into(),
     };
     let mut plan = Plan::default();
-    plan.add(source, space::parts(selection, dims)?, Asked::By(dataset.access()))?;
+    plan.add(source, space::parts(selection, dims)?, dataset.asked())?;
     Ok(Some((plan, place_dims)))
 }
 

@@ -48,7 +48,8 @@ impl File {
             ReferenceKind::Region => {
                 let heap = cursor.address().at(place)?.filter(|address| address.0 != 0);
                 let index = cursor.u32().at(place)?;
-                heap.map(|heap| self.region(heap, index)).transpose().at(place)
+                let region = |heap| self.state.attempt(|| self.region(heap, index));
+                heap.map(region).transpose().at(place)
             }
             ReferenceKind::RevisedObject | ReferenceKind::RevisedRegion | ReferenceKind::Attribute => {
                 Err(Error::unsupported("references in the form of HDF5 1.12 are not followed")).at(place)
@@ -72,8 +73,8 @@ impl File {
     pub fn dereference(&self, referenced: &Referenced) -> Result<Object> {
         let _reading = self.state.reading()?;
         let path = format!("object at {}", referenced.address);
-        Object::open(&self.state, referenced.address, path.as_bytes())
-            .at(|| self.path().display().to_string())
+        let open = || Object::open(&self.state, referenced.address, path.as_bytes());
+        self.state.attempt(open).at(|| self.path().display().to_string())
     }
 }
 

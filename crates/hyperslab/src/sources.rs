@@ -19,7 +19,7 @@ use parking_lot::Mutex;
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 /// Virtual datasets within virtual datasets.
 const MOST_NESTED: usize = 64;
@@ -60,8 +60,8 @@ impl OpenSource {
 /// Who wants to know of a virtual dataset.
 #[derive(Clone, Copy)]
 pub(crate) enum Asked<'a> {
-    /// A handle on it.
-    By(&'a DatasetAccess),
+    /// A handle on it, which last looked at the sources at that time.
+    By(&'a DatasetAccess, u64),
     /// A virtual dataset it is a source of.
     Within(&'a Chain<'a>),
 }
@@ -75,13 +75,46 @@ pub(crate) struct Chain<'a> {
     file: Arc<FileState>,
     address: Address,
     access: DatasetAccess,
+    epoch: u64,
+}
+
+/// When a handle was last told to look at what others write, on a clock of this program.
+#[derive(Debug, Default)]
+pub(crate) struct Epoch(AtomicU64);
+
+static EPOCHS: AtomicU64 = AtomicU64::new(0);
+
+impl Epoch {
+    pub(crate) fn get(&self) -> u64 {
+        self.0.load(Ordering::Acquire)
+    }
+
+    /// Now.
+    pub(crate) fn renew(&self) {
+        let now = EPOCHS.fetch_add(1, Ordering::AcqRel).saturating_add(1);
+        self.0.fetch_max(now, Ordering::AcqRel);
+    }
+
+    /// The present: what is read from now on is new enough for every handle that was told to look until now.
+    pub(crate) fn now() -> u64 {
+        EPOCHS.load(Ordering::Acquire)
+    }
+}
+
+impl Asked<'_> {
+    fn epoch(&self) -> u64 {
+        match self {
+            Self::By(_, epoch) => *epoch,
+            Self::Within(chain) => chain.epoch,
+        }
+    }
 }
 
 impl<'a> Chain<'a> {
     pub(crate) fn enter(file: &Arc<FileState>, address: Address, asked: Asked<'a>) -> Result<Self> {
-        let (parent, access) = match asked {
-            Asked::By(access) => (None, access.clone()),
-            Asked::Within(chain) => (Some(chain), chain.access.inherited()),
+        let (parent, access, epoch) = match asked {
+            Asked::By(access, epoch) => (None, access.clone(), epoch),
+            Asked::Within(chain) => (Some(chain), chain.access.inherited(), chain.epoch),
         };
         let depth = parent.map_or(1, |parent| parent.depth + 1);
         if depth > MOST_NESTED {
@@ -99,7 +132,7 @@ impl<'a> Chain<'a> {
             }
             above = chain.parent;
         }
-        Ok(Self { parent, depth, opened, file: Arc::clone(file), address, access })
+        Ok(Self { parent, depth, opened, file: Arc::clone(file), address, access, epoch })
     }
 
     /// Whether a virtual dataset reads from this one.
@@ -255,9 +288,22 @@ pub(crate) fn open_dataset(
     path: &[u8],
     asked: Asked<'_>,
 ) -> Result<Option<OpenSource>> {
-    if let Some(state) = file.kept_source(path) {
+    if let Some(state) = file.kept_source(path, asked.epoch()) {
         return Ok(Some(OpenSource { file: Arc::clone(file), state, cell: None, path: path.into() }));
     }
+    let now = Epoch::now();
+    let Some((owner, state, cell)) = file.attempt(|| stored_dataset(file, path))? else { return Ok(None) };
+    if Arc::ptr_eq(&owner, file) && !state.follows_sources() {
+        file.keep_source(path, &state, now);
+    }
+    let state = follow(&owner, &state, asked)?;
+    Ok(Some(OpenSource { file: owner, state, cell, path: path.into() }))
+}
+
+/// A dataset as its header says, its file, and in a file that is written what tells of changes.
+type Found = (Arc<FileState>, Arc<DatasetState>, Option<Arc<DatasetCell>>);
+
+fn stored_dataset(file: &Arc<FileState>, path: &[u8]) -> Result<Option<Found>> {
     let found = {
         let _reading = file.reading()?;
         find_header(file, path)?
@@ -274,9 +320,5 @@ pub(crate) fn open_dataset(
     if state.extent == Extent::Null {
         return Err(Error::usage("has a null dataspace, so it is no source"));
     }
-    if Arc::ptr_eq(&owner, file) && !state.follows_sources() {
-        file.keep_source(path, &state);
-    }
-    let state = follow(&owner, &state, asked)?;
-    Ok(Some(OpenSource { file: owner, state, cell, path: path.into() }))
+    Ok(Some((owner, state, cell)))
 }

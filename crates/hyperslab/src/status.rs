@@ -4,7 +4,7 @@ use crate::dataset::Dataset;
 use crate::datatype::{Conversion, Datatype};
 use crate::error::{Place, Result};
 use crate::read;
-use crate::sources::{Asked, OpenSource, find_file, open_dataset, paths};
+use crate::sources::{OpenSource, find_file, open_dataset, paths};
 use crate::space::{self, Extent, Selection};
 use crate::vds::mapping::VirtualMapping;
 use std::collections::HashMap;
@@ -144,7 +144,7 @@ impl Dataset {
     fn open_source(&self, file: &[u8], path: &[u8]) -> Opened {
         match find_file(&self.file, self.access(), file) {
             Ok(Some((file, found))) => {
-                let asked = Asked::By(self.access());
+                let asked = self.asked();
                 (Some(found), open_dataset(&file, path, asked).map_err(|error| error.to_string()))
             }
             Ok(None) => (None, Ok(None)),

@@ -11,7 +11,7 @@ use crate::format::object_header::kind;
 use crate::index::{self, ChunkGrid, ChunkIndex};
 use crate::layout::cache::ChunkCache;
 use crate::layout::chunked_mut::ChunkSet;
-use crate::layout::execute::Identity;
+use crate::layout::execute::Fresh;
 use crate::layout::external::{ExternalFile, Opener};
 use crate::layout::write::{ElementsMut, LayoutMut};
 use crate::layout::{Elements, Layout};
@@ -41,7 +41,7 @@ pub(crate) enum Stored {
         grid: ChunkGrid,
         index: Box<dyn ChunkIndex>,
         edge_unfiltered: bool,
-        identity: Identity,
+        identity: Fresh,
         /// Chunks that wait to be stored; shared by the states a dataset goes through.
         cache: Arc<ChunkCache>,
     },
@@ -92,7 +92,7 @@ impl Stored {
                 let grid = ChunkGrid { dims, max, chunk: chunked.chunk.clone(), element_size };
                 let index = index::open(&chunked, &grid, shape.filtered)?;
                 let edge_unfiltered = chunked.edge_unfiltered();
-                let (identity, cache) = (Identity::fresh(), Arc::default());
+                let (identity, cache) = (Fresh::default(), Arc::default());
                 Ok(Self::Chunked { grid, index, edge_unfiltered, identity, cache })
             }
             DataLayout::Virtual { .. } => Err(Error::usage("a virtual dataset stores no elements")),
@@ -120,6 +120,13 @@ impl Stored {
         match self {
             Self::Chunked { cache, .. } => Some(cache),
             _ => None,
+        }
+    }
+
+    /// Chunks that were decoded before are to be decoded again.
+    pub(crate) fn renew(&self) {
+        if let Self::Chunked { identity, .. } = self {
+            identity.renew();
         }
     }
 
@@ -180,7 +187,7 @@ impl Stored {
                 index: Some(&**index),
                 pipeline: &dataset.pipeline,
                 edge_unfiltered: *edge_unfiltered,
-                reuse: Some(*identity),
+                reuse: Some(identity.get()),
                 cache: Some(cache),
             },
         };

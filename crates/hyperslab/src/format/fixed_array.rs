@@ -118,13 +118,11 @@ impl FixedArrayDataBlock {
 /// The elements of one page, whose checksum follows them.
 ///
 /// Spec: VII.C, "Fixed Array Data Block Page"; VII.D, "Extensible Array Data Block Page".
-pub(crate) fn read_page(mut bytes: Vec<u8>, widths: Widths) -> Result<Vec<u8>> {
-    let elements = bytes.len().saturating_sub(4);
-    let mut cursor = Cursor::new(&bytes, widths);
-    cursor.skip(elements)?;
+pub(crate) fn read_page(bytes: &[u8], widths: Widths) -> Result<Vec<u8>> {
+    let mut cursor = Cursor::new(bytes, widths);
+    let elements = cursor.take(bytes.len().saturating_sub(4))?.to_vec();
     cursor.checksum(0)?;
-    bytes.truncate(elements);
-    Ok(bytes)
+    Ok(elements)
 }
 
 /// Whether bit `index` is set, counted from the highest bit of the first byte.

@@ -27,7 +27,6 @@ pub(crate) enum Purpose {
     /// To write, alone or with readers.
     Write,
     /// To read while a live writer writes, or when nobody does.
-    #[allow(dead_code, reason = "readers that follow a writer will use it")]
     Follow,
 }
 

@@ -3,7 +3,7 @@
 //! Spec: VII.C "The Fixed Array Index".
 
 use crate::error::{Error, Place, Result, to_usize};
-use crate::format::bytes::{Address, Cursor, Length, Sink};
+use crate::format::bytes::{Address, Cursor, Length, Sink, Wire};
 use crate::format::fixed_array::{FixedArrayDataBlock, FixedArrayHeader, bit, read_page};
 use crate::format::message::layout::{ChunkIndexing, ChunkedLayout};
 use crate::index::array::{Block, Blocks, ElementFormat, change, lookup, new_page, set_bit, visit};
@@ -55,8 +55,9 @@ impl Index {
         let widths = md.widths();
         let place = || format!("fixed array header at {}", self.address);
         let header = md
-            .decoded(self.address, || {
-                Ok((md.load(self.address, FixedArrayHeader::size(widths))?, size_of::<FixedArrayHeader>()))
+            .decoded_block(self.address, FixedArrayHeader::size(widths), |bytes| {
+                let header = FixedArrayHeader::read(&mut Cursor::new(bytes, widths))?;
+                Ok((header, size_of::<FixedArrayHeader>()))
             })
             .at(place)?;
         let header = FixedArrayHeader::clone(&header);
@@ -182,9 +183,8 @@ impl Array {
     }
 
     fn data_block(&self, md: &Metadata, address: Address) -> Result<Arc<DataBlock>> {
-        md.decoded(address, || {
-            let bytes = md.read(address, self.size)?;
-            let block = FixedArrayDataBlock::read(&mut Cursor::new(&bytes, md.widths()), &self.header)?;
+        md.decoded_block(address, self.size, |bytes| {
+            let block = FixedArrayDataBlock::read(&mut Cursor::new(bytes, md.widths()), &self.header)?;
             if block.client != self.header.client || block.header != Some(self.address) {
                 return Err(Error::malformed("belongs to another array"));
             }
@@ -198,7 +198,7 @@ impl Array {
     fn page(&self, md: &Metadata, address: Address, count: u64) -> Result<Arc<Vec<u8>>> {
         let size = count.checked_mul(self.format.width() as u64).and_then(|size| size.checked_add(4));
         let size = to_usize(size.unwrap_or(u64::MAX))?;
-        md.decoded(address, || Ok((read_page(md.read(address, size)?, md.widths())?, size)))
+        md.decoded_block(address, size, |bytes| Ok((read_page(bytes, md.widths())?, size)))
             .at(|| format!("fixed array page at {address}"))
     }
 

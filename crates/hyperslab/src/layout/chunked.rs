@@ -99,10 +99,11 @@ impl Chunks<'_> {
             })?;
         }
         fetch.run(&mut tasks)?;
-        if cells.iter().any(Cells::has_rest)
-            && let Some(pattern) = transfer.pattern(self.fill)?
-        {
-            cells.iter().try_for_each(|cells| cells.fill_rest(&pattern))?;
+        if cells.iter().any(Cells::has_rest) {
+            self.metadata.note_absence();
+            if let Some(pattern) = transfer.pattern(self.fill)? {
+                cells.iter().try_for_each(|cells| cells.fill_rest(&pattern))?;
+            }
         }
         Ok(())
     }
@@ -117,8 +118,8 @@ impl Chunks<'_> {
     /// Sizes make sense before anything is allocated for them; a decoded chunk has `bytes`.
     fn check(&self, chunk: &StoredChunk, coords: &[u64], bytes: usize) -> Result<()> {
         let (stored, bytes) = (chunk.size, bytes as u64);
-        self.linear.check(chunk.address.0, stored)?;
         if self.is_raw(chunk, coords) {
+            self.linear.check(chunk.address.0, stored)?;
             if stored != bytes {
                 return Err(Error::malformed(format!(
                     "unfiltered chunk is stored in {stored} bytes, its elements have {bytes}"
@@ -126,6 +127,7 @@ impl Chunks<'_> {
             }
             return Ok(());
         }
+        self.linear.check_whole(chunk.address.0, stored)?;
         if stored > LARGEST {
             return Err(Error::limit(format!(
                 "stored in {stored} bytes, at most {LARGEST} are read at once"

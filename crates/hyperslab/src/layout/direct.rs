@@ -25,7 +25,11 @@ pub(crate) fn read_chunk(elements: &Elements<'_>, coords: &[u64]) -> Result<Opti
     let Some(index) = index else { return Ok(None) };
     let Some(stored) = index.lookup(elements.metadata, coords)? else { return Ok(None) };
     let linear = Linear::of(elements.metadata);
-    linear.check(stored.address.0, stored.size)?;
+    if pipeline.filters.is_empty() {
+        linear.check(stored.address.0, stored.size)?;
+    } else {
+        linear.check_whole(stored.address.0, stored.size)?;
+    }
     let mut bytes = crate::layout::fresh::zeroed(to_usize(stored.size)?)?;
     linear.read(stored.address.0, &mut bytes)?;
     Ok(Some((bytes, stored.filter_mask)))

@@ -53,16 +53,27 @@ pub(crate) struct Linear<'a> {
     pub(crate) end: u64,
     /// Whether the file may be shorter than what was allocated, which reads as zeroes there.
     pub(crate) growing: bool,
+    /// Whether somebody else writes the file, so that it may end before an element that it has.
+    pub(crate) followed: bool,
 }
 
 impl<'a> Linear<'a> {
     pub(crate) fn of(metadata: &'a Metadata) -> Self {
         let (storage, base, end) = (&**metadata.storage(), metadata.base(), metadata.end());
-        Self { storage, base, end, growing: metadata.is_writable() }
+        let followed = metadata.is_followed();
+        Self { storage, base, end, growing: followed || metadata.is_writable(), followed }
+    }
+
+    /// Elements stored as they are can be read at an address.
+    pub(crate) fn check(&self, address: u64, length: u64) -> Result<()> {
+        if self.followed && address.checked_add(length).is_some() {
+            return Ok(());
+        }
+        self.check_whole(address, length)
     }
 
     /// The bytes at an address exist.
-    pub(crate) fn check(&self, address: u64, length: u64) -> Result<()> {
+    pub(crate) fn check_whole(&self, address: u64, length: u64) -> Result<()> {
         let inside = |end: u64| end.checked_sub(address).is_some_and(|left| left >= length);
         if inside(self.end) {
             return Ok(());
@@ -109,6 +120,26 @@ impl Identity {
     pub(crate) fn fresh() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+/// An [`Identity`] that can be replaced by one that no other has.
+#[derive(Debug)]
+pub(crate) struct Fresh(AtomicU64);
+
+impl Default for Fresh {
+    fn default() -> Self {
+        Self(AtomicU64::new(Identity::fresh().0))
+    }
+}
+
+impl Fresh {
+    pub(crate) fn get(&self) -> Identity {
+        Identity(self.0.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn renew(&self) {
+        self.0.store(Identity::fresh().0, Ordering::Release);
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod btree_v1;
 pub(crate) mod btree_v2;
 pub(crate) mod decoded;
+mod followed;
 pub(crate) mod live;
 pub(crate) mod space;
 pub(crate) mod stage;
@@ -11,7 +12,8 @@ use crate::error::{Error, Result, to_usize};
 use crate::format::btree_v1::TreeK;
 use crate::format::bytes::{Address, Body, Bounds, Cursor, Sink, Widths, Wire};
 use crate::format::superblock::Superblock;
-use crate::metadata::decoded::Decoded;
+use crate::metadata::decoded::{Decoded, Known, Seen};
+use crate::metadata::followed::Followed;
 use crate::metadata::live::Live;
 use crate::metadata::space::Space;
 use crate::metadata::stage::{Flush, Seal, Stage, Staged};
@@ -38,6 +40,8 @@ pub(crate) struct Metadata {
     /// What waits to be written, when the file is open to write.
     staged: Option<Mutex<Staged>>,
     decoded: Decoded,
+    /// What is different when somebody else writes the file.
+    followed: Option<Followed>,
 }
 
 impl Metadata {
@@ -52,6 +56,7 @@ impl Metadata {
             image: BTreeMap::new(),
             staged: None,
             decoded: Decoded::default(),
+            followed: None,
         }
     }
 
@@ -128,9 +133,10 @@ impl Metadata {
 
     /// One past the last address that has bytes.
     pub(crate) fn end(&self) -> u64 {
-        match &self.staged {
-            Some(staged) => staged.lock().space.end(),
-            None => self.pages.len().saturating_sub(self.base),
+        match (&self.staged, &self.followed) {
+            (Some(staged), _) => staged.lock().space.end(),
+            (None, Some(followed)) => followed.length().saturating_sub(self.base),
+            (None, None) => self.pages.len().saturating_sub(self.base),
         }
     }
 
@@ -140,8 +146,8 @@ impl Metadata {
 
     /// The `length` bytes at `address`.
     pub(crate) fn read(&self, address: Address, length: usize) -> Result<Vec<u8>> {
-        let left = self.end().saturating_sub(address.0);
-        if length as u64 > left {
+        if !self.reaches(address.0.saturating_add(length as u64)) {
+            let left = self.end().saturating_sub(address.0);
             return Err(Error::malformed(format!(
                 "needs {length} bytes at {address}, the file has {left} there"
             )));
@@ -178,13 +184,17 @@ impl Metadata {
             }
         };
         let bytes = bytes.get_mut(..there).unwrap_or_default();
-        self.pages
-            .read_at(offset, bytes)
-            .map_err(|error| Error::io(format!("reading {length} bytes at {address}"), error))
+        let read = if self.is_followed() {
+            self.storage().read_at(offset, bytes)
+        } else {
+            self.pages.read_at(offset, bytes)
+        };
+        read.map_err(|error| Error::io(format!("reading {length} bytes at {address}"), error))
     }
 
     /// Up to `length` bytes at `address`, fewer at the end of the file.
     pub(crate) fn read_up_to(&self, address: Address, length: usize) -> Result<Vec<u8>> {
+        self.reaches(address.0.saturating_add(length as u64));
         let left = to_usize(self.end().saturating_sub(address.0)).unwrap_or(usize::MAX);
         self.read(address, length.min(left))
     }
@@ -202,12 +212,13 @@ impl Metadata {
         address: Address,
         read: impl FnOnce() -> Result<(T, usize)>,
     ) -> Result<Arc<T>> {
-        if let Some(found) = self.decoded.get(address.0) {
+        let generation = self.generation();
+        if let Some(Known::Sure(found)) = self.decoded.get(address.0, generation) {
             return Ok(found);
         }
         let (value, weight) = read()?;
         let value = Arc::new(value);
-        self.decoded.keep(address.0, &value, weight);
+        self.decoded.keep(address.0, &value, weight, Seen { generation, seal: None });
         Ok(value)
     }
 
@@ -226,7 +237,7 @@ impl Metadata {
 
     /// Remembers what is at an address from now on, as if it had been decoded.
     pub(crate) fn keep_decoded<T: Any + Send + Sync>(&self, address: Address, value: &Arc<T>, weight: usize) {
-        self.decoded.keep(address.0, value, weight);
+        self.decoded.keep(address.0, value, weight, Seen::default());
     }
 
     /// Drops what was decoded at an address, because something else it was decoded from changed.

@@ -17,6 +17,8 @@ use std::sync::Arc;
 const MOST_CHUNKS: usize = 4096;
 /// Bytes of messages of one header.
 const MOST_BYTES: u64 = 256 << 20;
+/// Most first chunks fit in so many bytes, so that they are read by one read where nothing is kept.
+const USUAL: usize = 512;
 
 /// An object header, its messages in the order they are stored.
 #[derive(Clone, Debug)]
@@ -47,11 +49,20 @@ struct Chunk {
     length: usize,
     /// Those that are messages.
     room: Range<usize>,
+    /// What it was read from, in a file that somebody else writes.
+    image: Vec<u8>,
 }
 
 impl Header {
-    /// The header at `address` with all its continuations, decoded once as long as it does not change.
+    /// The header at `address` with all its continuations, decoded once as long as it does not change: each
+    /// time in a file that somebody else writes.
     pub(crate) fn open(metadata: &Metadata, address: Address) -> Result<Arc<Self>> {
+        if metadata.is_followed() {
+            let header = Self::load(metadata, address).map(Arc::new);
+            // What it leads to is to be at least as new as the header is.
+            metadata.next_generation();
+            return header;
+        }
         metadata.decoded(address, || {
             let header = Self::load(metadata, address)?;
             let bytes = header.messages.iter().fold(128_usize, |bytes, message| {
@@ -67,9 +78,10 @@ impl Header {
     }
 
     fn gather(metadata: &Metadata, address: Address) -> Result<Self> {
-        let head = metadata.read_up_to(address, PREFIX_2_MAX)?;
+        let ahead = if metadata.is_followed() { USUAL } else { PREFIX_2_MAX };
+        let head = metadata.read_up_to(address, ahead)?;
         let prefix = read_prefix(&mut Cursor::new(&head, metadata.widths()))?;
-        let (chunk, framed) = first_chunk(metadata, address, &prefix)?;
+        let (chunk, framed) = first_chunk(metadata, address, &prefix, &head)?;
         let mut header = Self {
             address,
             messages: Vec::new(),
@@ -100,6 +112,11 @@ impl Header {
         }
         header.check(metadata)?;
         Ok(header)
+    }
+
+    /// Whether a file that somebody else writes still has the bytes this was read from.
+    pub(crate) fn is_current(&self, metadata: &Metadata) -> bool {
+        self.chunks.iter().all(|chunk| metadata.has_still(chunk.address, &chunk.image))
     }
 
     /// Bytes that messages take at the start of a chunk whose messages follow one another.
@@ -201,21 +218,31 @@ impl Header {
     }
 }
 
-fn first_chunk(metadata: &Metadata, address: Address, prefix: &Prefix) -> Result<(Chunk, Vec<Framed>)> {
+/// The first chunk, of which the bytes of `head` are read already.
+fn first_chunk(
+    metadata: &Metadata,
+    address: Address,
+    prefix: &Prefix,
+    head: &[u8],
+) -> Result<(Chunk, Vec<Framed>)> {
     let length = to_usize(prefix.chunk)?;
     let end = prefix.length.checked_add(length);
     let whole = end.and_then(|end| Some((end, end.checked_add(prefix.tail())?)));
     let (end, whole) =
         whole.ok_or_else(|| Error::malformed(format!("its first chunk has {length} bytes")))?;
-    let bytes = metadata.read(address, whole)?;
+    let bytes = match head.get(..whole) {
+        Some(bytes) => bytes.to_vec(),
+        None => metadata.read(address, whole)?,
+    };
     let mut cursor = Cursor::new(&bytes, metadata.widths());
     cursor.skip(prefix.length)?;
     let mut messages = cursor.sub(length)?;
     if prefix.version == 2 {
         cursor.checksum(0)?;
     }
-    let chunk = Chunk { address, length: whole, room: prefix.length..end };
-    Ok((chunk, read_messages(&mut messages, prefix)?))
+    let framed = read_messages(&mut messages, prefix)?;
+    let image = if metadata.is_followed() { bytes } else { Vec::new() };
+    Ok((Chunk { address, length: whole, room: prefix.length..end, image }, framed))
 }
 
 fn continuation(
@@ -229,5 +256,6 @@ fn continuation(
     let frame = Cursor::new(&bytes, metadata.widths());
     let messages = read_messages(&mut open_continuation(&bytes, prefix, &frame)?, prefix)?;
     let room = prefix.lead()..length.saturating_sub(prefix.tail());
-    Ok((Chunk { address, length, room }, messages))
+    let image = if metadata.is_followed() { bytes } else { Vec::new() };
+    Ok((Chunk { address, length, room, image }, messages))
 }

@@ -3,6 +3,7 @@
 
 use crate::storage::descriptors::{self, Descriptor};
 use crate::storage::lock::{self, Locking};
+use crate::storage::watch::Watch;
 use crate::storage::{ReadAt, WriteAt};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -28,6 +29,11 @@ impl Stamp {
     /// What tells the file from every other, however it changes.
     pub(crate) fn identity(&self) -> (u64, u64) {
         (self.device, self.inode)
+    }
+
+    /// The same whenever it was taken of the file.
+    pub(crate) fn of_any_time(&self) -> Self {
+        Self { length: 0, modified: (0, 0), changed: (0, 0), ..*self }
     }
 
     /// Bytes of the file.
@@ -70,6 +76,17 @@ impl FileStorage {
         let opened = Self::from_options(OpenOptions::new().read(true), path, Some(absolute))?;
         descriptors::watch(&opened.file);
         Ok(opened)
+    }
+
+    /// Opens an existing file to read while it is written. It stays this file, whatever comes to bear its name.
+    pub(crate) fn open_to_follow(path: &Path) -> io::Result<Self> {
+        Self::from_options(OpenOptions::new().read(true), path, None)
+    }
+
+    /// What tells of writes to the file.
+    pub(crate) fn watch(&self) -> Watch {
+        // A file nobody can watch is looked at now and then.
+        self.file.with(Watch::new).unwrap_or_default()
     }
 
     /// Opens an existing file to read and write.

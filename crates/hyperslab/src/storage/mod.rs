@@ -7,6 +7,7 @@ pub(crate) mod file;
 pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod pages;
+pub(crate) mod watch;
 
 use std::fmt::Debug;
 use std::io;

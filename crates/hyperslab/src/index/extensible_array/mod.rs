@@ -5,7 +5,7 @@
 mod change;
 
 use crate::error::{Error, Place, Result};
-use crate::format::bytes::{Address, Cursor, Length};
+use crate::format::bytes::{Address, Cursor, Length, Wire};
 use crate::format::extensible_array::{
     ExtensibleArrayHeader, ExtensibleArrayShape, ExtensibleDataBlock, ExtensibleIndexBlock,
     ExtensibleSuperBlock, SuperBlockShape,
@@ -93,7 +93,12 @@ impl Index {
 
     /// The array as it is, to be read.
     fn array(&self, md: &Metadata) -> Result<Array> {
-        let header = md.decoded(self.address, || Ok((self.load(md)?, size_of::<ExtensibleArrayHeader>())))?;
+        let length = ExtensibleArrayHeader::size(md.widths());
+        let header = md.decoded_block(self.address, length, |bytes| {
+            let header = ExtensibleArrayHeader::read(&mut Cursor::new(bytes, md.widths()))?;
+            Ok((header, size_of::<ExtensibleArrayHeader>()))
+        });
+        let header = header.at(|| self.place())?;
         self.array_of(md, ExtensibleArrayHeader::clone(&header))
     }
 
@@ -197,16 +202,18 @@ impl Array {
     }
 
     fn index_block(&self, md: &Metadata, address: Address) -> Result<Arc<IndexBlock>> {
-        md.decoded(address, || {
+        let read = || {
             let size = self.shape.index_block_size(md.widths())?;
-            let bytes = md.read(address, size)?;
-            let block = ExtensibleIndexBlock::read(&mut Cursor::new(&bytes, md.widths()), &self.shape)?;
-            self.check_owner(block.client, block.header)?;
-            let ExtensibleIndexBlock { elements, data_blocks, super_blocks, .. } = block;
-            Ok((IndexBlock { elements: Arc::new(elements), data_blocks, super_blocks }, size))
-        })
-        .at(|| format!("index block at {address}"))
-        .at(|| format!("extensible array header at {}", self.address))
+            md.decoded_block(address, size, |bytes| {
+                let block = ExtensibleIndexBlock::read(&mut Cursor::new(bytes, md.widths()), &self.shape)?;
+                self.check_owner(block.client, block.header)?;
+                let ExtensibleIndexBlock { elements, data_blocks, super_blocks, .. } = block;
+                Ok((IndexBlock { elements: Arc::new(elements), data_blocks, super_blocks }, size))
+            })
+        };
+        read()
+            .at(|| format!("index block at {address}"))
+            .at(|| format!("extensible array header at {}", self.address))
     }
 
     fn super_block(
@@ -215,28 +222,30 @@ impl Array {
         address: Address,
         block: &SuperBlockShape,
     ) -> Result<Arc<ExtensibleSuperBlock>> {
-        md.decoded(address, || {
+        let read = || {
             let size = self.shape.super_block_size(block, md.widths())?;
-            let bytes = md.read(address, size)?;
-            let mut cursor = Cursor::new(&bytes, md.widths());
-            let found = ExtensibleSuperBlock::read(&mut cursor, &self.shape, block)?;
-            self.check_owner(found.client, found.header)?;
-            Ok((found, size))
-        })
-        .at(|| format!("extensible array super block at {address}"))
+            md.decoded_block(address, size, |bytes| {
+                let mut cursor = Cursor::new(bytes, md.widths());
+                let found = ExtensibleSuperBlock::read(&mut cursor, &self.shape, block)?;
+                self.check_owner(found.client, found.header)?;
+                Ok((found, size))
+            })
+        };
+        read().at(|| format!("extensible array super block at {address}"))
     }
 
     /// All elements of a data block without pages.
     fn data_block(&self, md: &Metadata, address: Address, block: &SuperBlockShape) -> Result<Arc<Vec<u8>>> {
-        md.decoded(address, || {
+        let read = || {
             let size = self.shape.data_block_size(block, md.widths())?;
-            let bytes = md.read(address, size)?;
-            let mut cursor = Cursor::new(&bytes, md.widths());
-            let found = ExtensibleDataBlock::read(&mut cursor, &self.shape, block)?;
-            self.check_owner(found.client, found.header)?;
-            Ok((found.elements, size))
-        })
-        .at(|| format!("extensible array data block at {address}"))
+            md.decoded_block(address, size, |bytes| {
+                let mut cursor = Cursor::new(bytes, md.widths());
+                let found = ExtensibleDataBlock::read(&mut cursor, &self.shape, block)?;
+                self.check_owner(found.client, found.header)?;
+                Ok((found.elements, size))
+            })
+        };
+        read().at(|| format!("extensible array data block at {address}"))
     }
 
     fn page_address(
@@ -256,7 +265,7 @@ impl Array {
 
     fn page(&self, md: &Metadata, address: Address) -> Result<Arc<Vec<u8>>> {
         let size = self.shape.page_size()?;
-        md.decoded(address, || Ok((read_page(md.read(address, size)?, md.widths())?, size)))
+        md.decoded_block(address, size, |bytes| Ok((read_page(bytes, md.widths())?, size)))
             .at(|| format!("extensible array page at {address}"))
     }
 

@@ -5,7 +5,7 @@ mod remove;
 
 use crate::error::{Error, Place, Result, to_usize};
 use crate::format::btree_v2::{BTreeV2Child, BTreeV2Header, BTreeV2Node, BTreeV2Shape};
-use crate::format::bytes::{Address, Cursor, Length, Sink};
+use crate::format::bytes::{Address, Cursor, Length, Sink, Wire};
 use crate::metadata::Metadata;
 use crate::metadata::stage::{Seal, Stage};
 use std::cmp::Ordering;
@@ -256,23 +256,23 @@ impl BTreeV2 {
 
     fn node(&self, md: &Metadata, pointer: BTreeV2Child, height: u16) -> Result<Arc<BTreeV2Node>> {
         let address = address_of(pointer)?;
-        let read = || {
-            let place = || node_place(address);
-            let size = self.shape.used(pointer.records, height, md.widths()).at(place)?;
-            let bytes = md.read(address, size).at(place)?;
-            let mut cursor = Cursor::new(&bytes, md.widths());
-            BTreeV2Node::read(&mut cursor, &self.shape, pointer.records, height).at(place)
+        let place = || node_place(address);
+        let size = self.shape.used(pointer.records, height, md.widths()).at(place)?;
+        let decode = |bytes: &[u8]| {
+            let mut cursor = Cursor::new(bytes, md.widths());
+            BTreeV2Node::read(&mut cursor, &self.shape, pointer.records, height)
         };
-        let node = md.decoded(address, || {
-            let node = read()?;
+        let node = md.decoded_block(address, size, |bytes| {
+            let node = decode(bytes)?;
             let weight = node.weight();
             Ok((node, weight))
-        })?;
+        });
+        let node = node.at(place)?;
         // A node reached by two pointers that disagree about it is read again.
         if node.len() as u64 == pointer.records && node.children.is_empty() == (height == 0) {
             return Ok(node);
         }
-        read().map(Arc::new)
+        md.read(address, size).and_then(|bytes| decode(&bytes)).map(Arc::new).at(place)
     }
 
     /// Stages a whole node.
@@ -394,25 +394,25 @@ fn stage_of(height: u16) -> Stage {
 
 /// The header at `address`, decoded once until it changes.
 fn known(md: &Metadata, address: Address) -> Result<Arc<Known>> {
-    md.decoded(address, || {
-        let header = load_header(md, address)?;
-        let shape = BTreeV2Shape::new(&header, md.widths()).at(|| place_of(address))?;
+    let decode = |bytes: &[u8]| {
+        let header = BTreeV2Header::read(&mut Cursor::new(bytes, md.widths()))?;
+        check_header(md, &header)?;
+        let shape = BTreeV2Shape::new(&header, md.widths())?;
         Ok((Known { header, shape: Arc::new(shape) }, WEIGHT))
-    })
+    };
+    md.decoded_block(address, BTreeV2Header::size(md.widths()), decode).at(|| place_of(address))
 }
 
-fn load_header(md: &Metadata, address: Address) -> Result<BTreeV2Header> {
-    let place = || place_of(address);
-    let header: BTreeV2Header = md.load(address, BTreeV2Header::size(md.widths())).at(place)?;
-    if header.root.is_some_and(|root| root.0.saturating_add(header.node_size.into()) > md.end()) {
+fn check_header(md: &Metadata, header: &BTreeV2Header) -> Result<()> {
+    if header.root.is_some_and(|root| !md.reaches(root.0.saturating_add(header.node_size.into()))) {
         let message = format!("its root of {} bytes does not fit the file", header.node_size);
-        return Err(Error::malformed(message).at(place()));
+        return Err(Error::malformed(message));
     }
     // Records do not overlap, so this bounds every walk, whatever the pointers say.
-    if header.records.0 > md.end() / u64::from(header.record_size.max(1)) {
-        return Err(Error::malformed(format!("{} records do not fit the file", header.records.0)).at(place()));
+    if !md.reaches(header.records.0.saturating_mul(u64::from(header.record_size.max(1)))) {
+        return Err(Error::malformed(format!("{} records do not fit the file", header.records.0)));
     }
-    Ok(header)
+    Ok(())
 }
 
 fn root_of(header: &BTreeV2Header) -> BTreeV2Child {

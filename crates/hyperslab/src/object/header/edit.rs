@@ -73,6 +73,7 @@ pub(crate) fn create(md: &Metadata, messages: Vec<RawMessage>, options: Options)
         address,
         length: bytes.len(),
         room: prefix.length..bytes.len().saturating_sub(prefix.tail()),
+        image: Vec::new(),
     };
     md.put_unsealed(Stage::ObjectHeader, address, bytes, seal(&prefix))?;
     if version == 2 {
