@@ -6,11 +6,13 @@ use crate::extent;
 use crate::pick::{self, Pick};
 use crate::selection::PySelection;
 use crate::value;
-use hyperslab::{Dataset, DatasetAccess, Extent, ExtentView, Selection};
+use hyperslab::{Dataset, DatasetAccess, Extent, ExtentView, Follow, Selection};
 use numpy::{PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult, Python, pyclass, pymethods};
 use pyo3::types::{PyBytes, PyTuple, PyTupleMethods};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 /// A dataset at the size it had when it was opened.
 #[pyclass(frozen, name = "Dataset", module = "hyperslab._native")]
@@ -52,6 +54,42 @@ impl PyDataset {
             py.detach(|| self.0.read_bytes_into(selection, &memory.0, out)).raise_moving()?;
         }
         Ok(array)
+    }
+}
+
+/// Shape before, shape after, and the axis that grows.
+type Grown = (Vec<u64>, Vec<u64>, usize);
+
+/// How long to wait before looking whether the program was interrupted.
+const PATIENCE: Duration = Duration::from_millis(50);
+
+/// A time in seconds; what is no time is forever or not at all.
+fn seconds(time: f64) -> Duration {
+    if time <= 0.0 { Duration::ZERO } else { Duration::try_from_secs_f64(time).unwrap_or(Duration::MAX) }
+}
+
+/// The growths of a dataset.
+#[pyclass(frozen, name = "Follow", module = "hyperslab._native")]
+#[derive(Debug)]
+pub(crate) struct PyFollow(Mutex<Follow>);
+
+#[pymethods]
+impl PyFollow {
+    /// The next growth; nothing once there is to be none.
+    fn step(&self, py: Python<'_>) -> PyResult<Option<Grown>> {
+        loop {
+            py.check_signals()?;
+            let (found, ended) = py.detach(|| {
+                let mut follow = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                (follow.look(PATIENCE), follow.is_ended())
+            });
+            if let Some(growth) = found.raise_sizing()? {
+                return Ok(Some((growth.before().to_vec(), growth.after().to_vec(), growth.axis())));
+            }
+            if ended {
+                return Ok(None);
+            }
+        }
     }
 }
 
@@ -260,9 +298,29 @@ impl PyDataset {
         py.detach(|| if durable { self.0.sync() } else { self.0.flush() }).raise()
     }
 
-    /// Looks at the sources of a virtual dataset again.
+    /// Looks again at what others may have changed: a live file, and the sources of a virtual dataset.
     fn refresh(&self, py: Python<'_>) -> PyResult<()> {
-        py.detach(|| self.0.refresh()).raise_sizing()
+        py.detach(|| self.0.refresh()).raise_sizing().map(drop)
+    }
+
+    /// Waits until there are so many rows, so many seconds or forever; whether there are.
+    fn wait(&self, py: Python<'_>, rows: u64, timeout: Option<f64>) -> PyResult<bool> {
+        let end = timeout.and_then(|timeout| Instant::now().checked_add(seconds(timeout)));
+        loop {
+            py.check_signals()?;
+            let left = end.map_or(PATIENCE, |end| end.saturating_duration_since(Instant::now()).min(PATIENCE));
+            if py.detach(|| self.0.wait(rows, Some(left))).raise_sizing()?.is_some() {
+                return Ok(true);
+            }
+            if end.is_some_and(|end| Instant::now() >= end) {
+                return Ok(false);
+            }
+        }
+    }
+
+    /// Goes over the growths until the writer is gone, or nothing changes for so many seconds.
+    fn follow(&self, timeout: Option<f64>) -> PyFollow {
+        PyFollow(Mutex::new(self.0.follow(timeout.map(seconds))))
     }
 
     /// The filter mask and the stored bytes of the chunk at these coordinates, counted in chunks.

@@ -4,10 +4,11 @@ use crate::edit;
 use crate::error::Raise;
 use crate::object::PyObject;
 use crate::selection::PySelection;
-use hyperslab::{File, Locking, OpenOptions, ReferenceKind};
+use hyperslab::{File, Locking, OpenOptions, ReferenceKind, WriterState};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::{Bound, PyResult, Python, pyclass, pyfunction, pymethods};
 use pyo3::types::{PyBytes, PyDict};
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -42,7 +43,7 @@ pub(crate) fn open(
     if let Some(prefix) = vds_prefix {
         options = options.vds_prefix(prefix);
     }
-    options = options.swmr(swmr && writable);
+    options = options.swmr(swmr);
     let path = PathBuf::from(OsStr::from_bytes(&path));
     py.detach(|| if writable { options.open_rw(path) } else { options.open(path) }).raise().map(PyFile)
 }
@@ -107,6 +108,24 @@ impl PyFile {
     #[getter]
     fn size(&self) -> u64 {
         self.0.size()
+    }
+
+    /// How often something was found half written and read again, by kind of structure.
+    #[getter]
+    fn retries(&self) -> BTreeMap<String, u64> {
+        self.0.retries()
+    }
+
+    /// What became of whoever writes the file.
+    fn writer_state(&self, py: Python<'_>) -> PyResult<&'static str> {
+        Ok(match py.detach(|| self.0.writer_state()).raise()? {
+            WriterState::Writing => "writing",
+            WriterState::Closed => "closed",
+            WriterState::Died => "died",
+            WriterState::Replaced => "replaced",
+            WriterState::Deleted => "deleted",
+            _ => "unknown",
+        })
     }
 
     /// Writes everything that waits in memory.

@@ -21,7 +21,7 @@ mod _native {
     #[pymodule_export]
     use crate::attribute::PyAttribute;
     #[pymodule_export]
-    use crate::dataset::PyDataset;
+    use crate::dataset::{PyDataset, PyFollow};
     #[pymodule_export]
     use crate::datatype::PyDatatype;
     #[pymodule_export]

@@ -106,7 +106,7 @@ impl PyObject {
 
     /// The attribute of that name, or nothing.
     fn attribute(&self, py: Python<'_>, name: Vec<u8>) -> PyResult<Option<PyAttribute>> {
-        match py.detach(|| self.0.location().attribute(name)) {
+        match py.detach(|| self.0.attribute(name)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             found => found.raise().map(|found| Some(PyAttribute(found))),
         }

@@ -19,6 +19,8 @@ class SharedFile:
         #: Called with the file's bytes when it is flushed or closed, for files that are in memory.
         self.on_flush = None
         self.swmr = False
+        #: Whether it is read while somebody else may be writing it.
+        self.live = False
         #: How the file was asked to be locked when it was first opened, if that was said.
         self.locking = None
         self._descriptor = None
@@ -112,16 +114,18 @@ def key_of(path):
     return status.st_dev, status.st_ino
 
 
-def found(path):
-    """The file at ``path`` if it is open already."""
+def found(path, live=False):
+    """The file at ``path`` if it is open already; who follows a file shares it only with others who do."""
     key = key_of(path)
     with _lock:
-        return None if key is None else _shared.get(key)
+        return None if key is None else _shared.get((*key, live))
 
 
-def keep(native, path, writable):
+def keep(native, path, writable, live=False):
     """Shares a file that was just opened."""
-    shared = SharedFile(native, path, writable, key_of(path))
+    key = key_of(path)
+    shared = SharedFile(native, path, writable, None if key is None else (*key, live))
+    shared.live = live
     with _lock:
         if shared.key is not None:
             _shared[shared.key] = shared
@@ -134,7 +138,8 @@ def beside(file, native, opened):
     The other file can be written when the first one can.
     """
     path = os.fsencode(file.path)
-    shared = found(path)
+    live = opened.shared.live
+    shared = found(path, live)
     if shared is not None and shared.native.same(file):
         return OpenFile(shared, **opened.options), native
     where = native.path
@@ -142,7 +147,9 @@ def beside(file, native, opened):
         del file
         shared = _writable(path)
     if shared is None:
-        return OpenFile(SharedFile(native.file, path, False), **opened.options), native
+        shared = SharedFile(native.file, path, False)
+        shared.live = live
+        return OpenFile(shared, **opened.options), native
     root = shared.native.root()
     return OpenFile(shared, **opened.options), root if where.strip(b"/") == b"" else root.object(where)
 

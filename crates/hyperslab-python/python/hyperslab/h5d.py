@@ -66,7 +66,7 @@ class DatasetID(NodeID):
 
     def _follow(self):
         """Looks for the sources that decide the size of a virtual dataset."""
-        if self._virtual:
+        if self._virtual and not self._opened.shared.live:
             self._dataset.refresh()
 
     @property

@@ -155,7 +155,8 @@ def open(name, flags=ACC_RDWR, fapl=None):
     """Opens a file that is there."""
     writable = bool(flags & ACC_RDWR)
     options = {"fapl": fapl, "mode": "r+" if writable else "r", "swmr": bool(flags & (ACC_SWMR_READ | ACC_SWMR_WRITE))}
-    shared = None if fapl is not None and fapl.is_memory() else _handles.found(name)
+    live = options["swmr"] and not writable
+    shared = None if fapl is not None and fapl.is_memory() else _handles.found(name, live)
     if shared is not None:
         if writable and not shared.writable:
             raise OSError(f"unable to open file {os.fsdecode(name)!r} to write: it is open to read already")
@@ -168,7 +169,7 @@ def open(name, flags=ACC_RDWR, fapl=None):
         native = _native.open(
             name, writable=writable, swmr=options["swmr"], locking=_locking(fapl), vds_prefix=_prefix(fapl)
         )
-        shared = _handles.keep(native, name, writable)
+        shared = _handles.keep(native, name, writable, live)
         shared.swmr = bool(writable and flags & ACC_SWMR_WRITE)
         shared.locking = _asked(fapl)
     return FileID(_handles.OpenFile(shared, **options))

@@ -1,6 +1,7 @@
 """Datasets."""
 
 import sys
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,6 +17,15 @@ from .vds import VDSmap, vds_support  # noqa: F401
 from .views import AsStrWrapper, AstypeWrapper, ChunkIterator, FieldsWrapper, readtime_dtype  # noqa: F401
 
 _LEGACY_GZIP_COMPRESSION_VALS = frozenset(range(10))
+
+
+class Growth(NamedTuple):
+    """What was found new in a dataset that is followed."""
+
+    before: "tuple[int, ...]"
+    after: "tuple[int, ...]"
+    #: The rows that are new, along the axis that grows.
+    rows: range
 
 
 class Dataset(HLObject):
@@ -421,6 +431,24 @@ class Dataset(HLObject):
     def refresh(self):
         """Takes the dataset as it is in the file now."""
         self.id.refresh()
+
+    def wait(self, rows, timeout=None):
+        """Waits until a dataset of a live file has so many rows, at most ``timeout`` seconds; whether it has."""
+        self.id._need()
+        return self.id._dataset.wait(int(rows), timeout)
+
+    def follow(self, timeout=None):
+        """Goes over the growths of a dataset of a live file, as they come.
+
+        Each has ``before`` and ``after``, the shapes, and ``rows``, the range of new ones along the axis that grows. It ends
+        when the writer has closed the file or is gone, or when nothing changed for ``timeout`` seconds.
+        """
+        self.id._need()
+        growths = self.id._dataset.follow(timeout)
+        while (found := growths.step()) is not None:
+            before, after, axis = tuple(found[0]), tuple(found[1]), found[2]
+            rows = range(min(before[axis], after[axis]), after[axis]) if after else range(0)
+            yield Growth(before, after, rows)
 
     # Scales
 

@@ -2,6 +2,7 @@
 
 import os
 import uuid
+import warnings
 from itertools import count
 
 from .. import h5, h5f
@@ -61,6 +62,11 @@ class File(Group):
             raise ValueError(f"vds_missing is 'fill', 'warn' or 'error', not {vds_missing!r}")
         if driver == "ros3":
             raise ValueError("hyperslab has no ROS3 support, can't use ros3 driver")
+        if swmr and mode != "r":
+            warnings.warn(
+                "swmr=True only affects read ('r') mode. For swmr write mode, set f.swmr_mode = True after opening the file.",
+                stacklevel=2,
+            )
         if fs_strategy and mode not in ("w", "w-", "x", "a"):
             raise ValueError("Unable to set file space strategy of an existing file")
         given = dict(
@@ -170,6 +176,17 @@ class File(Group):
         if not value:
             raise ValueError("It is not possible to forcibly switch SWMR mode off.")
         self.id.start_swmr_write()
+
+    def writer_state(self):
+        """What became of whoever writes the file: 'writing', 'closed', 'died', 'replaced' or 'deleted'."""
+        self.id._need()
+        return self.id._opened.native.writer_state()
+
+    @property
+    def retries(self):
+        """How often something in a live file was found half written and read again, by the kind of structure."""
+        self.id._need()
+        return self.id._opened.native.retries
 
     # Endings
 
