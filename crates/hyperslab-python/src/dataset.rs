@@ -308,7 +308,8 @@ impl PyDataset {
         let end = timeout.and_then(|timeout| Instant::now().checked_add(seconds(timeout)));
         loop {
             py.check_signals()?;
-            let left = end.map_or(PATIENCE, |end| end.saturating_duration_since(Instant::now()).min(PATIENCE));
+            let left =
+                end.map_or(PATIENCE, |end| end.saturating_duration_since(Instant::now()).min(PATIENCE));
             if py.detach(|| self.0.wait(rows, Some(left))).raise_sizing()?.is_some() {
                 return Ok(true);
             }

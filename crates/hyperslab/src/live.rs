@@ -18,11 +18,16 @@ use crate::swmr::retry::Following;
 use crate::swmr::wait::{self, WriterState};
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
-/// How often whoever follows a dataset looks whether it is still written.
+/// How often whoever follows a dataset that does not change looks whether the file was closed,
 const LOOK: Duration = Duration::from_millis(20);
+/// and whether its writer is gone, which takes longer to find out.
+const SEARCH: Duration = Duration::from_secs(1);
+
+/// A file that nobody tells of.
+static UNWATCHED: LazyLock<Watch> = LazyLock::new(Watch::default);
 
 impl File {
     /// How often something in a live file was found half written and read again, by the kind of structure.
@@ -56,7 +61,15 @@ impl FileState {
     /// What the file itself says of its writer.
     fn marked_state(&self) -> Result<WriterState> {
         let marks = self.marks()? & (OPEN_FOR_WRITE | OPEN_FOR_SWMR);
-        Ok(if marks == 0 { WriterState::Closed } else { WriterState::Writing })
+        let Some(storage) = self.locked.as_ref().filter(|_| marks != 0) else { return Ok(WriterState::Closed) };
+        // Our writers hold a lock for as long as they live; others have at least to have the file open.
+        let alive = storage.writer_alive().unwrap_or(false) || storage.has_writer().unwrap_or(true);
+        if alive {
+            return Ok(WriterState::Writing);
+        }
+        // It may have closed the file between the two looks.
+        let marks = self.marks()? & (OPEN_FOR_WRITE | OPEN_FOR_SWMR);
+        Ok(if marks == 0 { WriterState::Closed } else { WriterState::Died })
     }
 
     fn watch(&self) -> &Watch {
@@ -269,7 +282,9 @@ impl Dataset {
         mut condition: impl FnMut(&Growth) -> bool,
     ) -> Result<Option<Growth>> {
         let before = self.known();
-        wait::until(self.file.watch(), timeout, || {
+        // What a virtual dataset has is written to other files.
+        let watch = if self.is_virtual() { &UNWATCHED } else { self.file.watch() };
+        wait::until(watch, timeout, || {
             let found = self.refresh()?;
             let growth = Growth::new(before.extent.dims(), found.after(), found.axis());
             Ok(condition(&growth).then_some(growth))
@@ -291,7 +306,8 @@ impl Dataset {
     /// ```
     #[must_use]
     pub fn follow(&self, timeout: Option<Duration>) -> Follow {
-        Follow { dataset: self.clone(), timeout, waited: Duration::ZERO, ended: false }
+        let searched = Instant::now();
+        Follow { dataset: self.clone(), timeout, waited: Duration::ZERO, searched, ended: false }
     }
 }
 
@@ -312,6 +328,8 @@ pub struct Follow {
     timeout: Option<Duration>,
     /// How long nothing has changed.
     waited: Duration,
+    /// When the writer was last looked for.
+    searched: Instant,
     ended: bool,
 }
 
@@ -344,16 +362,22 @@ impl Follow {
         self.waited = self.waited.saturating_add(left);
         self.ended = self.timeout.is_some_and(|timeout| self.waited >= timeout);
         // The writers of a virtual dataset are those of its sources.
-        if self.ended
-            || self.dataset.is_virtual()
-            || self.dataset.file.marked_state()? == WriterState::Writing
-        {
+        if self.ended || self.dataset.is_virtual() || self.is_written()? {
             return Ok(None);
         }
         self.ended = true;
         // It may have written a last time before it closed the file.
         let last = self.dataset.refresh()?;
         Ok(last.is_change().then_some(last))
+    }
+
+    fn is_written(&mut self) -> Result<bool> {
+        let file = &self.dataset.file;
+        if self.searched.elapsed() < SEARCH {
+            return Ok(file.marks()? & OPEN_FOR_SWMR != 0);
+        }
+        self.searched = Instant::now();
+        Ok(file.marked_state()? == WriterState::Writing)
     }
 }
 

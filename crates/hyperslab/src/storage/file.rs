@@ -4,7 +4,7 @@
 use crate::storage::descriptors::{self, Descriptor};
 use crate::storage::lock::{self, Locking};
 use crate::storage::watch::Watch;
-use crate::storage::{ReadAt, WriteAt};
+use crate::storage::{ReadAt, WriteAt, writers};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -81,6 +81,12 @@ impl FileStorage {
     /// Opens an existing file to read while it is written. It stays this file, whatever comes to bear its name.
     pub(crate) fn open_to_follow(path: &Path) -> io::Result<Self> {
         Self::from_options(OpenOptions::new().read(true), path, None)
+    }
+
+    /// Whether any program has the file open to write; nothing when that cannot be known here. That takes some
+    /// milliseconds.
+    pub(crate) fn has_writer(&self) -> Option<bool> {
+        self.file.with(|file| Ok(writers::has_writer(file))).ok().flatten()
     }
 
     /// What tells of writes to the file.

@@ -8,6 +8,7 @@ pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod pages;
 pub(crate) mod watch;
+mod writers;
 
 use std::fmt::Debug;
 use std::io;

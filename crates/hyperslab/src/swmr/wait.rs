@@ -9,7 +9,7 @@ const SPIN: Duration = Duration::from_micros(30);
 /// The first pause between two looks when nobody tells; each one is twice the one before,
 const SHORTEST: Duration = Duration::from_micros(20);
 /// up to this,
-const LONGEST: Duration = Duration::from_millis(2);
+const LONGEST: Duration = Duration::from_micros(500);
 /// or up to this where the operating system tells of writes: it does not of those of other machines.
 const WATCHED: Duration = Duration::from_millis(20);
 
