@@ -1,6 +1,7 @@
 //! The `hyperslab` command: one module for each verb.
 
 mod attr;
+mod clear;
 mod cp;
 mod demo;
 mod dump;
@@ -13,11 +14,13 @@ mod packed;
 mod picture;
 mod progress;
 mod recipe;
+mod recover;
 mod repack;
 mod rm;
 mod show;
 mod slabs;
 mod slice;
+mod status;
 mod target;
 mod token;
 mod typed;
@@ -61,6 +64,9 @@ enum Verb {
     #[command(subcommand)]
     Attr(Attr),
     Repack(repack::Arguments),
+    Status(status::Arguments),
+    Recover(recover::Arguments),
+    Clear(clear::Arguments),
     Demo(demo::Arguments),
 }
 
@@ -114,6 +120,9 @@ fn run(verb: &Verb, output: &mut Output) -> Outcome {
         Verb::Attr(Attr::Set(arguments)) => attr::set(arguments),
         Verb::Attr(Attr::Rm(arguments)) => attr::rm(arguments),
         Verb::Repack(arguments) => repack::run(arguments, output),
+        Verb::Status(arguments) => status::run(arguments, output),
+        Verb::Recover(arguments) => recover::run(arguments, output),
+        Verb::Clear(arguments) => clear::run(arguments, output),
         Verb::Demo(arguments) => demo::run(arguments, output),
     }
 }

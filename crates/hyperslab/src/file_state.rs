@@ -114,8 +114,13 @@ pub(crate) type Writing<'a> = RwLockWriteGuard<'a, ()>;
 impl FileState {
     /// A file that is only read.
     pub(crate) fn open(storage: Arc<dyn ReadAt>) -> Result<Self> {
+        Self::open_for(storage, Purpose::Read)
+    }
+
+    /// As [`open`](Self::open), whatever marks of the file the purpose lets pass.
+    pub(crate) fn open_for(storage: Arc<dyn ReadAt>, purpose: Purpose) -> Result<Self> {
         let pages = Pages::new(storage).map_err(|error| Error::io("cannot read the file", error))?;
-        let (superblock, probe) = find_superblock(pages, Purpose::Read)?;
+        let (superblock, probe) = find_superblock(pages, purpose)?;
         let metadata = probe.with_widths(superblock.widths);
         let objects = Objects::open(metadata, superblock.extension)?;
         Ok(Self::new(objects, superblock, None))
@@ -156,27 +161,27 @@ impl FileState {
 
     /// A file that is read and written; one that others can open is marked as such at once.
     pub(crate) fn open_writable(storage: Arc<dyn WriteAt>, shared: bool) -> Result<Self> {
-        let pages = Pages::new(Arc::clone(&storage) as Arc<dyn ReadAt>)
-            .map_err(|error| Error::io("cannot read the file", error))?;
-        let (superblock, probe) = find_superblock(pages, Purpose::Write)?;
-        let end =
-            superblock.end_of_file.map_or_else(|| probe.end(), |end| end.0.saturating_sub(superblock.base));
-        let bounds = match superblock.version {
-            0 | 1 => Bounds::Earliest,
-            2 => Bounds::V18,
-            _ => Bounds::V110,
-        };
-        let superblock = Superblock { base: probe.base(), ..superblock };
-        let tree_k = superblock.groups.as_ref().map(OldGroups::tree_k).transpose()?;
-        let metadata = Metadata::writable(storage, probe.base(), superblock.widths, end)?
-            .with_bounds(bounds)
-            .with_tree_k(tree_k.unwrap_or_default());
-        let objects = Objects::open(metadata, superblock.extension)?;
+        let (superblock, objects) = editable(storage, Purpose::Write, |said, _| said)?;
+        Self::begin(superblock, objects, shared)
+    }
+
+    fn begin(superblock: Superblock, objects: Objects, shared: bool) -> Result<Self> {
         let marked = shared && superblock.version >= 3;
         let mut state = Self::new(objects, superblock, Some(marked));
-        state.adopt_file_space()?;
+        // A file that cannot be opened stays as it is, so there is nothing to write when it is closed.
+        state.adopt_file_space().inspect_err(|_| state.closed.store(true, Ordering::Release))?;
         state.write_superblock(OPEN_FOR_WRITE)?;
         Ok(state)
+    }
+
+    /// Takes the marks off a file whose writer is gone. `end` gives the address at which it ends from now on,
+    /// from the one it says and the one its bytes end at.
+    pub(crate) fn mend(storage: Arc<dyn WriteAt>, end: impl FnOnce(u64, u64) -> u64) -> Result<()> {
+        let (superblock, objects) = editable(storage, Purpose::Recover, end)?;
+        let state = Self::begin(superblock, objects, false)?;
+        // What there is to write is written.
+        state.closed.store(true, Ordering::Release);
+        state.metadata().sync()
     }
 
     /// Fails when no file can have so large a user block.
@@ -597,6 +602,32 @@ impl Drop for FileState {
     }
 }
 
+/// Superblock and objects of a file that is to be changed. `end` gives the address at which it ends, from the one
+/// it says and the one its bytes end at.
+pub(crate) fn editable(
+    storage: Arc<dyn WriteAt>,
+    purpose: Purpose,
+    end: impl FnOnce(u64, u64) -> u64,
+) -> Result<(Superblock, Objects)> {
+    let pages = Pages::new(Arc::clone(&storage) as Arc<dyn ReadAt>)
+        .map_err(|error| Error::io("cannot read the file", error))?;
+    let (superblock, probe) = find_superblock(pages, purpose)?;
+    let said = superblock.end_of_file.map(|end| end.0.saturating_sub(superblock.base));
+    let end = end(said.unwrap_or_else(|| probe.end()), probe.end());
+    let bounds = match superblock.version {
+        0 | 1 => Bounds::Earliest,
+        2 => Bounds::V18,
+        _ => Bounds::V110,
+    };
+    let superblock = Superblock { base: probe.base(), ..superblock };
+    let tree_k = superblock.groups.as_ref().map(OldGroups::tree_k).transpose()?;
+    let metadata = Metadata::writable(storage, probe.base(), superblock.widths, end)?
+        .with_bounds(bounds)
+        .with_tree_k(tree_k.unwrap_or_default());
+    let objects = Objects::open(metadata, superblock.extension)?;
+    Ok((superblock, objects))
+}
+
 /// The superblock is at offset 0, or behind a user block at 512, 1024, 2048, ...
 fn find_superblock(pages: Pages, purpose: Purpose) -> Result<(Superblock, Metadata)> {
     let start = find_signature(&pages)?;
@@ -650,7 +681,8 @@ fn check_superblock(superblock: &Superblock, probe: &Metadata, purpose: Purpose)
     if let Some(address) = superblock.driver {
         check_driver(probe, address).at(|| "driver information")?;
     }
-    if purpose != Purpose::Follow
+    // A live writer says where its file ends before it is that long.
+    if !matches!(purpose, Purpose::Follow | Purpose::Recover)
         && let Some(end) = superblock.end_of_file
         && end.0.saturating_sub(superblock.base) > length
     {

@@ -61,7 +61,9 @@ impl FileState {
     /// What the file itself says of its writer.
     fn marked_state(&self) -> Result<WriterState> {
         let marks = self.marks()? & (OPEN_FOR_WRITE | OPEN_FOR_SWMR);
-        let Some(storage) = self.locked.as_ref().filter(|_| marks != 0) else { return Ok(WriterState::Closed) };
+        let Some(storage) = self.locked.as_ref().filter(|_| marks != 0) else {
+            return Ok(WriterState::Closed);
+        };
         // Our writers hold a lock for as long as they live; others have at least to have the file open.
         let alive = storage.writer_alive().unwrap_or(false) || storage.has_writer().unwrap_or(true);
         if alive {

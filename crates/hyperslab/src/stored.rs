@@ -8,7 +8,7 @@ use crate::format::bytes::{Address, Wire};
 use crate::format::message::layout::DataLayout;
 use crate::format::message::other::ExternalFiles;
 use crate::format::object_header::kind;
-use crate::index::{self, ChunkGrid, ChunkIndex};
+use crate::index::{self, ChunkGrid, ChunkIndex, StoredChunk};
 use crate::layout::cache::ChunkCache;
 use crate::layout::chunked_mut::ChunkSet;
 use crate::layout::execute::Fresh;
@@ -203,6 +203,16 @@ impl Stored {
 
 /// Frees the chunks of a dataset, and the index that finds them.
 pub(crate) fn free_chunks(objects: &Objects, header: &Header) -> Result<()> {
+    let md = &objects.metadata;
+    release_chunks(objects, header, &mut |_, chunk| md.free(chunk.address, chunk.size))
+}
+
+/// Frees the index of the chunks of a dataset; `each` gets the chunks, by their coordinates.
+pub(crate) fn release_chunks(
+    objects: &Objects,
+    header: &Header,
+    each: &mut dyn FnMut(&[u64], StoredChunk) -> Result<()>,
+) -> Result<()> {
     let layout = objects.decoded(header, kind::LAYOUT, DataLayout::read)?;
     let extent = objects.decoded(header, kind::DATASPACE, Extent::read)?;
     let (Some(DataLayout::Chunked(chunked)), Some(extent)) = (layout, extent) else { return Ok(()) };
@@ -217,7 +227,7 @@ pub(crate) fn free_chunks(objects: &Objects, header: &Header) -> Result<()> {
         .map(|(dim, side)| dim.div_ceil((*side).max(1)).saturating_sub(1))
         .collect();
     let md = &objects.metadata;
-    index.visit(md, &vec![0; last.len()], &last, &mut |_, chunk| md.free(chunk.address, chunk.size))?;
+    index.visit(md, &vec![0; last.len()], &last, each)?;
     index.delete(md)
 }
 

@@ -14,7 +14,6 @@ pub(crate) const PREFIX_1: usize = 16;
 pub(crate) const PREFIX_2_MAX: usize = 34;
 
 /// Message types, as the specification numbers them.
-#[expect(dead_code, reason = "the list is whole, whatever of it is used")]
 pub(crate) mod kind {
     pub(crate) const NIL: u16 = 0x00;
     pub(crate) const DATASPACE: u16 = 0x01;

@@ -28,6 +28,8 @@ pub(crate) enum Purpose {
     Write,
     /// To read while a live writer writes, or when nobody does.
     Follow,
+    /// To make it whole when its writer is gone.
+    Recover,
 }
 
 /// What the superblock says.
@@ -124,6 +126,7 @@ impl Superblock {
         }
         let marks = self.flags & (OPEN_FOR_WRITE | OPEN_FOR_SWMR);
         let cause = match purpose {
+            Purpose::Recover => return Ok(()),
             _ if self.version < 3 || marks == 0 => return Ok(()),
             Purpose::Follow if marks == OPEN_FOR_WRITE | OPEN_FOR_SWMR => return Ok(()),
             Purpose::Follow => "it is marked as open, but not for SWMR writing",

@@ -382,6 +382,11 @@ impl Metadata {
         Ok(())
     }
 
+    /// One past the highest address that was given back since the last flush.
+    pub(crate) fn freed_end(&self) -> Result<u64> {
+        Ok(self.writer()?.lock().space.freed_end())
+    }
+
     /// Stages the whole bytes of the block at `address`, checksum included; they reach the file at the next flush.
     pub(crate) fn put(&self, stage: Stage, address: Address, bytes: Vec<u8>) -> Result<()> {
         self.put_unsealed(stage, address, bytes, Seal::None)

@@ -259,6 +259,11 @@ impl Space {
         if length < page && start.checked_add(length)? <= next { Some(start) } else { Some(next) }
     }
 
+    /// One past the highest address that was given back since the last flush.
+    pub(crate) fn freed_end(&self) -> u64 {
+        self.pending.iter().map(|(start, length)| start.saturating_add(*length)).max().unwrap_or(0)
+    }
+
     /// Gives space back.
     pub(crate) fn free(&mut self, address: Address, length: u64) {
         let end = address.0.saturating_add(length);

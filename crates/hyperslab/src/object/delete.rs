@@ -69,7 +69,12 @@ pub(crate) fn unlink(
     Ok(())
 }
 
-fn release_data(objects: &Objects, header: &Header, free_chunks: &mut FreeChunks<'_>) -> Result<()> {
+/// Frees the elements of a dataset.
+pub(crate) fn release_data(
+    objects: &Objects,
+    header: &Header,
+    free_chunks: &mut FreeChunks<'_>,
+) -> Result<()> {
     let md = &objects.metadata;
     if let Some(external) = objects.decoded(header, kind::EXTERNAL_FILES, ExternalFiles::read)? {
         return local_heap::write::delete(md, external.heap);
@@ -100,7 +105,7 @@ fn old_size(objects: &Objects, header: &Header) -> Result<u64> {
 }
 
 /// The committed datatype of a dataset, if it has one.
-fn committed(objects: &Objects, header: &Header) -> Result<Option<Address>> {
+pub(crate) fn committed(objects: &Objects, header: &Header) -> Result<Option<Address>> {
     let Some(message) = header.first(kind::DATATYPE).filter(|message| message.is_shared()) else {
         return Ok(None);
     };

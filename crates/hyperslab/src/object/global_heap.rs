@@ -10,6 +10,7 @@ use crate::metadata::stage::{Seal, Stage};
 use parking_lot::Mutex;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Bytes of a collection of the usual, smallest size.
 const USUAL: usize = 4096;
@@ -24,6 +25,8 @@ const LAST_INDEX: u16 = u16::MAX;
 #[derive(Debug, Default)]
 pub(crate) struct GlobalHeap {
     rooms: Mutex<Vec<Room>>,
+    /// One past the end of the last collection that was looked at.
+    reach: AtomicU64,
 }
 
 /// A collection with room at its end.
@@ -64,17 +67,24 @@ impl GlobalHeap {
     }
 
     /// Object `index` of the collection at `address`.
-    #[expect(
-        clippy::unused_self,
-        reason = "writing needs what the heap remembers, and callers hold one heap"
-    )]
     pub(crate) fn get(&self, md: &Metadata, address: Address, index: u32) -> Result<HeapObject> {
         let place = || format!("global heap collection at {address}");
-        let collection = open(md, address).at(place)?;
+        let collection = self.open(md, address).at(place)?;
         match collection.range(index) {
             Some(range) => Ok(HeapObject { collection, range }),
             None => Err(Error::malformed(format!("has no object {index}")).at(place())),
         }
+    }
+
+    fn open(&self, md: &Metadata, address: Address) -> Result<Arc<GlobalHeapCollection>> {
+        let collection = open(md, address)?;
+        self.reach.fetch_max(address.0.saturating_add(collection.bytes().len() as u64), Ordering::Relaxed);
+        Ok(collection)
+    }
+
+    /// One past the highest address of the collections that were looked at.
+    pub(crate) fn reach(&self) -> u64 {
+        self.reach.load(Ordering::Relaxed)
     }
 
     /// Stores an object; gives its collection and its index in it.
@@ -106,7 +116,7 @@ impl GlobalHeap {
             return Ok(());
         }
         let place = || format!("global heap collection at {address}");
-        let collection = open(md, address).at(place)?;
+        let collection = self.open(md, address).at(place)?;
         let range = collection.range(index);
         let range = range.ok_or_else(|| Error::malformed(format!("has no object {index}"))).at(place)?;
         let mut rooms = self.rooms.lock();

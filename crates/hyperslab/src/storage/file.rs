@@ -3,8 +3,9 @@
 
 use crate::storage::descriptors::{self, Descriptor};
 use crate::storage::lock::{self, Locking};
+use crate::storage::mount::Mount;
 use crate::storage::watch::Watch;
-use crate::storage::{ReadAt, WriteAt, writers};
+use crate::storage::{ReadAt, WriteAt, holders};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
@@ -86,7 +87,10 @@ impl FileStorage {
     /// Whether any program has the file open to write; nothing when that cannot be known here. That takes some
     /// milliseconds.
     pub(crate) fn has_writer(&self) -> Option<bool> {
-        self.file.with(|file| Ok(writers::has_writer(file))).ok().flatten()
+        if self.file.with(|file| Ok(Mount::of_open(file))).ok()?.is_some_and(Mount::is_shared) {
+            return None;
+        }
+        holders::of(self.stamp().identity()).any_writes()
     }
 
     /// What tells of writes to the file.

@@ -4,11 +4,12 @@ pub(crate) mod coalesce;
 mod descriptors;
 pub(crate) mod family;
 pub(crate) mod file;
+pub(crate) mod holders;
 pub(crate) mod lock;
 pub(crate) mod memory;
+pub(crate) mod mount;
 pub(crate) mod pages;
 pub(crate) mod watch;
-mod writers;
 
 use std::fmt::Debug;
 use std::io;
