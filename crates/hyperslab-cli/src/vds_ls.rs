@@ -114,12 +114,12 @@ pub(crate) fn picture(dataset: &Dataset) -> Outcome<Picture> {
     };
     let status = problems(dataset)?;
     let shape = &dataset.shape();
-    let selections: Vec<&Selection> =
-        layout.mappings().iter().map(VirtualMapping::virtual_selection).collect();
+    let mappings: Vec<VirtualMapping> = layout.mappings().iter().collect();
+    let selections: Vec<&Selection> = mappings.iter().map(VirtualMapping::virtual_selection).collect();
     let (down, across) = axes(&selections, shape);
     let mut kinds: HashMap<String, usize> = HashMap::new();
     let mut tiles = Vec::new();
-    for (index, mapping) in layout.mappings().iter().enumerate() {
+    for (index, mapping) in mappings.iter().enumerate() {
         let next = kinds.len();
         let kind = *kinds.entry(mapping.file().into_owned()).or_insert(next);
         let missing = problem_of(&status, index).is_some();

@@ -342,7 +342,7 @@ impl PyDataset {
     /// The mappings of a virtual dataset: selection, file, path, selection in the source.
     fn mappings(&self) -> PyResult<Option<Vec<Mapping>>> {
         let Some(layout) = self.0.virtual_layout().raise()? else { return Ok(None) };
-        let mapping = |mapping: &hyperslab::VirtualMapping| {
+        let mapping = |mapping: hyperslab::VirtualMapping| {
             let here = PySelection(mapping.virtual_selection().clone());
             let there = PySelection(mapping.source_selection().clone());
             (here, mapping.file().into_owned(), mapping.path().into_owned(), there)

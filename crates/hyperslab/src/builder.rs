@@ -411,7 +411,14 @@ impl DatasetBuilder {
             index_attributes: self.track_order,
             whole: matches!(layout, DataLayout::Chunked(_)),
         };
-        edit::create_apart(md, messages, options)
+        let address = edit::create_apart(md, messages, options)?;
+        // What was written just now need not be read.
+        if let Wanted::Virtual(layout) = &self.wanted
+            && layout.is_stored_at(&self.extent)
+        {
+            file.keep_layout(address, layout);
+        }
+        Ok(address)
     }
 
     fn datatype_message(&self, file: &FileState) -> Result<RawMessage> {

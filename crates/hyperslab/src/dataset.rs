@@ -24,6 +24,9 @@ use parking_lot::{Mutex, RwLock};
 use std::ops::Deref;
 use std::sync::Arc;
 
+/// Bytes of a list of mappings that are not worth keeping beside what was read from them.
+const LONG: usize = 64 << 10;
+
 /// What is known of a dataset once its header is read; shared by all handles on it.
 #[derive(Debug)]
 pub(crate) struct DatasetState {
@@ -164,8 +167,14 @@ fn virtual_layout(
 ) -> Result<Arc<VirtualLayout>> {
     let Some((address, index)) = heap else { return Ok(Arc::new(VirtualLayout::of(extent.clone()))) };
     file.virtual_layout(header, || {
-        let block = file.objects.global_heap.get(file.metadata(), address, index)?;
-        VirtualLayout::decode(&block, file.metadata().widths(), extent).at(|| "virtual dataset block")
+        let md = file.metadata();
+        let block = file.objects.global_heap.get(md, address, index)?;
+        let layout = VirtualLayout::decode(&block, md.widths(), extent).at(|| "virtual dataset block")?;
+        // The layout is kept, so a long list need not be.
+        if block.len() > LONG {
+            md.forget(address);
+        }
+        Ok(layout)
     })
 }
 

@@ -580,6 +580,11 @@ impl FileState {
         }
     }
 
+    /// The mappings of the virtual dataset at `address` are these.
+    pub(crate) fn keep_layout(&self, address: Address, layout: &Arc<VirtualLayout>) {
+        self.layouts.lock().insert(address, Arc::clone(layout));
+    }
+
     /// The mappings of the virtual dataset whose header is at `key`, decoded once.
     pub(crate) fn virtual_layout(
         &self,

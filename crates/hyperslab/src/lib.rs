@@ -85,6 +85,7 @@ pub use swmr::wait::WriterState;
 pub use vds::access::{DatasetAccess, ExtentView};
 pub use vds::layout::{VirtualLayout, VirtualSource};
 pub use vds::mapping::VirtualMapping;
+pub use vds::mappings::{VirtualMappings, VirtualMappingsIter};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

@@ -135,7 +135,7 @@ impl Dataset {
                 path: String::from_utf8_lossy(&path).into_owned(),
                 tried: paths(&self.file, self.access(), &file),
                 found: source.0.clone(),
-                problem: self.problem(mapping, met.block, source).at(|| self.place())?,
+                problem: self.problem(&mapping, met.block, source).at(|| self.place())?,
             });
         }
         Ok(all)

@@ -95,14 +95,20 @@ impl GlobalHeapCollection {
         self.bytes.get(self.range(index)?)
     }
 
-    /// A collection of `objects`, numbered from 1, at least `smallest` bytes large.
+    /// A collection of `objects`.
+    #[cfg(test)]
     pub(crate) fn build(objects: &[&[u8]], smallest: usize, widths: Widths) -> Result<Self> {
+        Self::parse(Self::encode(objects, smallest, widths)?, widths)
+    }
+
+    /// The bytes of a collection of `objects`, numbered from 1, at least `smallest` bytes large.
+    pub(crate) fn encode(objects: &[&[u8]], smallest: usize, widths: Widths) -> Result<Vec<u8>> {
         let head = usize::from(widths.lengths).saturating_add(8);
         let used = objects.iter().fold(Self::header_size(widths), |used, object| {
             used.saturating_add(head).saturating_add(padded(object.len()))
         });
         let total = padded(used.max(smallest));
-        let mut sink = Sink::new(widths);
+        let mut sink = Sink::with_room(widths, total);
         sink.put(b"GCOL\x01\0\0\0");
         sink.length(u64::try_from(total).unwrap_or(u64::MAX))?;
         for (index, object) in (1_u64..).zip(objects) {
@@ -114,7 +120,7 @@ impl GlobalHeapCollection {
         }
         put_free(total.saturating_sub(sink.position()), &mut sink)?;
         sink.zeros(total.saturating_sub(sink.position()));
-        Self::parse(sink.into_bytes(), widths)
+        Ok(sink.into_bytes())
     }
 }
 

@@ -74,6 +74,26 @@ impl StoredSelection {
         Ok(Self { selection: selection.clone(), form })
     }
 
+    /// Writes `selection` in the form that suits it; as `new` and then `write`, but quicker for a single box.
+    pub(crate) fn put(selection: &Selection, oldest: Oldest, sink: &mut Sink) -> Result<()> {
+        match selection {
+            Selection::Hyperslab(Hyperslab::Regular(axes))
+                if oldest < Oldest::V112 && axes.iter().all(|axis| short_side(axis).is_some()) =>
+            {
+                head(sink, HYPERSLAB, 1);
+                sink.u32(0);
+                sink.u32(list_length(axes.len(), 1, 8)?);
+                sink.u32(narrow(count(axes.len()))?);
+                sink.u32(1);
+                let sides = || axes.iter().filter_map(short_side);
+                sides().for_each(|(first, _)| sink.u32(first));
+                sides().for_each(|(_, last)| sink.u32(last));
+                Ok(())
+            }
+            _ => Self::new(selection, oldest)?.write(sink),
+        }
+    }
+
     fn regular(axes: &[AxisSlab], oldest: Oldest) -> Result<Self> {
         if axes.iter().any(|axis| axis.count == Some(0) || axis.block == Some(0)) {
             return Ok(Self { selection: Selection::None, form: Form::Whole });
@@ -381,6 +401,13 @@ fn list_length(rank: usize, items: u64, bytes: u64) -> Result<u32> {
     narrow(items.saturating_mul(count(rank)).saturating_mul(bytes).saturating_add(8))
 }
 
+/// The first and the last coordinate of a single block, when they fit 32 bits.
+fn short_side(axis: &AxisSlab) -> Option<(u32, u32)> {
+    let more = axis.block.filter(|_| axis.count == Some(1))?.checked_sub(1)?;
+    let last = axis.start.checked_add(more)?;
+    Some((u32::try_from(axis.start).ok()?, u32::try_from(last).ok()?))
+}
+
 fn length_field(axes: &[AxisSlab]) -> Result<u32> {
     narrow(count(axes.len()).saturating_mul(32).saturating_add(4))
 }
@@ -458,6 +485,26 @@ mod tests {
         assert_eq!(version(&Points::new(1, vec![4, 2]).unwrap().into(), Oldest::V110), 1);
         assert_eq!(version(&Points::new(1, vec![1 << 33]).unwrap().into(), Oldest::V110), 2);
         assert_eq!(version(&Selection::All, Oldest::V200), 1);
+    }
+
+    #[test]
+    fn a_single_box_is_written_as_any_selection_is() {
+        let slab = |start, stride, count, block| AxisSlab { start, stride, count, block };
+        for axis in [
+            slab(5, 9, Some(1), Some(7)),
+            slab(u64::from(u32::MAX), 1, Some(1), Some(1)),
+            slab(u64::from(u32::MAX), 1, Some(1), Some(2)),
+            slab(0, 2, Some(2), Some(1)),
+            slab(0, 1, Some(1), Some(0)),
+            slab(0, 1, Some(1), None),
+        ] {
+            let selection = Selection::from_axes(vec![AxisSlab::range(3, 4), axis]).unwrap();
+            for oldest in [Oldest::V110, Oldest::V112] {
+                let mut sink = Sink::new(Widths::EIGHT);
+                StoredSelection::put(&selection, oldest, &mut sink).unwrap();
+                assert_eq!(sink.into_bytes(), written(&StoredSelection::new(&selection, oldest).unwrap()));
+            }
+        }
     }
 
     #[test]

@@ -4,7 +4,6 @@
 
 #[cfg(test)]
 use std::collections::HashMap;
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::error::{Error, Place, Result};
@@ -30,7 +29,6 @@ pub(crate) struct VirtualBlock {
 /// One mapping as stored.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct VirtualEntry {
-    /// Shared by all entries with the same text.
     pub(crate) file: Arc<[u8]>,
     pub(crate) dataset: Arc<[u8]>,
     pub(crate) source: StoredSelection,
@@ -49,10 +47,24 @@ struct Sharing {
 }
 
 /// The names of a file and of a dataset in it.
-type Both = (Arc<[u8]>, Arc<[u8]>);
+type Both<'a> = (&'a [u8], &'a [u8]);
 
-/// A mapping to be stored: file, dataset, source selection, virtual selection.
-pub(crate) type Mapped<'a> = (&'a [u8], &'a [u8], &'a Selection, &'a Selection);
+/// A mapping as it is read; its names are where they were stored.
+pub(crate) struct Entry<'a> {
+    pub(crate) file: &'a [u8],
+    pub(crate) dataset: &'a [u8],
+    pub(crate) source: StoredSelection,
+    pub(crate) here: StoredSelection,
+    sharing: Sharing,
+}
+
+/// A mapping to be stored.
+pub(crate) struct Mapped {
+    pub(crate) file: Arc<[u8]>,
+    pub(crate) dataset: Arc<[u8]>,
+    pub(crate) source: Selection,
+    pub(crate) here: Selection,
+}
 
 impl VirtualBlock {
     /// Puts `mappings` into the form that readers as old as `oldest` understand.
@@ -60,20 +72,14 @@ impl VirtualBlock {
     /// # Errors
     /// `Usage` when a name contains a NUL.
     #[cfg(test)]
-    pub(crate) fn new<'a>(mappings: impl IntoIterator<Item = Mapped<'a>>, oldest: Oldest) -> Result<Self> {
-        let mut names = Names::default();
+    pub(crate) fn new(mappings: impl IntoIterator<Item = Mapped>, oldest: Oldest) -> Result<Self> {
         let mut entries = Vec::new();
-        for (file, dataset, source, here) in mappings {
-            if let Some(name) = [file, dataset].into_iter().find(|name| name.contains(&0)) {
-                return Err(Error::usage(format!("name \"{}\" contains a NUL", name.escape_ascii())));
-            }
-            entries.push(VirtualEntry {
-                file: names.intern(file),
-                dataset: names.intern(dataset),
-                source: StoredSelection::new(source, oldest)?,
-                here: StoredSelection::new(here, oldest)?,
-                sharing: Sharing::default(),
-            });
+        for Mapped { file, dataset, source, here } in mappings {
+            check_name(&file)?;
+            check_name(&dataset)?;
+            let (source, here) =
+                (StoredSelection::new(&source, oldest)?, StoredSelection::new(&here, oldest)?);
+            entries.push(VirtualEntry { file, dataset, source, here, sharing: Sharing::default() });
         }
         let mut block = Self { version: 0, entries };
         if oldest >= Oldest::V200 {
@@ -111,44 +117,42 @@ impl VirtualBlock {
         }
     }
 
-    /// Writes `mappings` as version 0, one by one; as `new` and then `write`, but in little memory.
-    pub(crate) fn write_all<'a>(
-        mappings: impl ExactSizeIterator<Item = Mapped<'a>>,
+    /// Writes so many mappings as version 0, one by one; as `new` and then `write`, but in little memory.
+    pub(crate) fn write_all(
+        count: usize,
+        mappings: impl Iterator<Item = Mapped>,
         oldest: Oldest,
         sink: &mut Sink,
     ) -> Result<()> {
         let start = sink.position();
         sink.u8(0);
-        sink.length(u64::try_from(mappings.len()).unwrap_or(u64::MAX))?;
-        for (file, dataset, source, here) in mappings {
-            for name in [file, dataset] {
-                if name.contains(&0) {
-                    return Err(Error::usage(format!("name \"{}\" contains a NUL", name.escape_ascii())));
-                }
+        sink.length(u64::try_from(count).unwrap_or(u64::MAX))?;
+        for mapping in mappings {
+            for name in [&*mapping.file, &*mapping.dataset] {
+                check_name(name)?;
                 write_name(sink, None, name)?;
             }
-            StoredSelection::new(source, oldest)?.write(sink)?;
-            StoredSelection::new(here, oldest)?.write(sink)?;
+            StoredSelection::put(&mapping.source, oldest, sink)?;
+            StoredSelection::put(&mapping.here, oldest, sink)?;
         }
         sink.checksum(start);
         Ok(())
     }
 
     /// Reads a whole block, and gives its mappings to `each` one by one; gives its version.
-    pub(crate) fn read_each(
-        cursor: &mut Cursor<'_>,
-        mut each: impl FnMut(usize, VirtualEntry) -> Result<()>,
+    pub(crate) fn read_each<'a>(
+        cursor: &mut Cursor<'a>,
+        mut each: impl FnMut(usize, Entry<'a>) -> Result<()>,
     ) -> Result<u8> {
         let (version, mut inside) = checked(cursor)?;
         let stored = inside.length()?;
         let count = inside.expect_items(stored, SMALLEST_ENTRY)?;
-        let mut earlier: Vec<Both> = Vec::new();
-        let mut names = Names::default();
+        let mut earlier: Vec<Both<'a>> = Vec::new();
         for index in 0..count {
-            let entry = Self::read_entry(version, &mut inside, &earlier, &mut names);
+            let entry = read_entry(version, &mut inside, &earlier);
             let entry = entry.at(|| format!("mapping {index}")).at(|| "virtual dataset block")?;
             if version > 0 {
-                earlier.push((Arc::clone(&entry.file), Arc::clone(&entry.dataset)));
+                earlier.push((entry.file, entry.dataset));
             }
             each(index, entry)?;
         }
@@ -159,38 +163,6 @@ impl VirtualBlock {
             )));
         }
         Ok(version)
-    }
-
-    fn read_entry(
-        version: u8,
-        cursor: &mut Cursor<'_>,
-        earlier: &[Both],
-        names: &mut Names,
-    ) -> Result<VirtualEntry> {
-        let flags = if version == 0 { 0 } else { cursor.u8()? };
-        if flags & !(FILE_SHARED | DATASET_SHARED | SAME_FILE) != 0 {
-            return Err(Error::malformed(format!("flags are {flags:#04x}, expected at most 0x07")));
-        }
-        let mut sharing = Sharing { same_file: flags & SAME_FILE != 0, file: None, dataset: None };
-        let file = if sharing.same_file {
-            names.intern(b".")
-        } else if flags & FILE_SHARED != 0 {
-            let (index, (file, _)) = reference(cursor, earlier)?;
-            sharing.file = Some(index);
-            Arc::clone(file)
-        } else {
-            names.intern(cursor.until_nul()?)
-        };
-        let dataset = if flags & DATASET_SHARED != 0 {
-            let (index, (_, dataset)) = reference(cursor, earlier)?;
-            sharing.dataset = Some(index);
-            Arc::clone(dataset)
-        } else {
-            names.intern(cursor.until_nul()?)
-        };
-        let source = StoredSelection::read(cursor).at(|| "source selection")?;
-        let here = StoredSelection::read(cursor).at(|| "virtual selection")?;
-        Ok(VirtualEntry { file, dataset, source, here, sharing })
     }
 
     fn write_entry(&self, entry: &VirtualEntry, sink: &mut Sink) -> Result<()> {
@@ -210,10 +182,44 @@ impl VirtualBlock {
     }
 }
 
-fn reference<'a, T>(cursor: &mut Cursor<'_>, earlier: &'a [T]) -> Result<(u64, &'a T)> {
+fn read_entry<'a>(version: u8, cursor: &mut Cursor<'a>, earlier: &[Both<'a>]) -> Result<Entry<'a>> {
+    let flags = if version == 0 { 0 } else { cursor.u8()? };
+    if flags & !(FILE_SHARED | DATASET_SHARED | SAME_FILE) != 0 {
+        return Err(Error::malformed(format!("flags are {flags:#04x}, expected at most 0x07")));
+    }
+    let mut sharing = Sharing { same_file: flags & SAME_FILE != 0, file: None, dataset: None };
+    let file = if sharing.same_file {
+        b"."
+    } else if flags & FILE_SHARED != 0 {
+        let (index, (file, _)) = reference(cursor, earlier)?;
+        sharing.file = Some(index);
+        file
+    } else {
+        cursor.until_nul()?
+    };
+    let dataset = if flags & DATASET_SHARED != 0 {
+        let (index, (_, dataset)) = reference(cursor, earlier)?;
+        sharing.dataset = Some(index);
+        dataset
+    } else {
+        cursor.until_nul()?
+    };
+    let source = StoredSelection::read(cursor).at(|| "source selection")?;
+    let here = StoredSelection::read(cursor).at(|| "virtual selection")?;
+    Ok(Entry { file, dataset, source, here, sharing })
+}
+
+fn check_name(name: &[u8]) -> Result<()> {
+    match memchr::memchr(0, name) {
+        None => Ok(()),
+        Some(_) => Err(Error::usage(format!("name \"{}\" contains a NUL", name.escape_ascii()))),
+    }
+}
+
+fn reference<T: Copy>(cursor: &mut Cursor<'_>, earlier: &[T]) -> Result<(u64, T)> {
     let index = cursor.length()?;
     let entry = usize::try_from(index).ok().and_then(|index| earlier.get(index));
-    entry.map(|entry| (index, entry)).ok_or_else(|| {
+    entry.map(|entry| (index, *entry)).ok_or_else(|| {
         Error::malformed(format!(
             "a name is said to be that of mapping {index}, of {} before it",
             earlier.len()
@@ -235,7 +241,8 @@ impl Wire for VirtualBlock {
     fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
         let mut entries = Vec::new();
         let version = Self::read_each(cursor, |_, entry| {
-            entries.push(entry);
+            let Entry { file, dataset, source, here, sharing } = entry;
+            entries.push(VirtualEntry { file: file.into(), dataset: dataset.into(), source, here, sharing });
             Ok(())
         })?;
         Ok(Self { version, entries })
@@ -269,35 +276,15 @@ fn checked<'a>(cursor: &mut Cursor<'a>) -> Result<(u8, Cursor<'a>)> {
     Ok((version, inside))
 }
 
-/// Every different name once.
-#[derive(Default)]
-struct Names {
-    all: HashSet<Arc<[u8]>>,
-    /// The latest two, as mappings often repeat the names of the one before.
-    recent: [Option<Arc<[u8]>>; 2],
-}
-
-impl Names {
-    fn intern(&mut self, name: &[u8]) -> Arc<[u8]> {
-        if let Some(recent) = self.recent.iter().flatten().find(|recent| &***recent == name) {
-            return Arc::clone(recent);
-        }
-        let interned = self.all.get(name).map_or_else(|| Arc::from(name), Arc::clone);
-        self.all.insert(Arc::clone(&interned));
-        let [newest, older] = &mut self.recent;
-        *older = newest.replace(Arc::clone(&interned));
-        interned
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use super::VirtualBlock;
+    use super::{Mapped, VirtualBlock};
     use crate::format::bytes::{Cursor, Sink, Widths, Wire};
     use crate::format::checksum::lookup3;
     use crate::format::selection::Oldest;
     use crate::space::{AxisSlab, Selection};
     use proptest::prelude::*;
+    use std::sync::Arc;
 
     const ALL: &str = "03000000 01000000 0000000000000000";
     const ENTRY: &str = "612e683500 6400";
@@ -330,7 +317,12 @@ mod tests {
 
     fn rebuilt(block: &VirtualBlock, oldest: Oldest) -> Vec<u8> {
         let mappings = block.entries.iter();
-        let mappings = mappings.map(|e| (&*e.file, &*e.dataset, &e.source.selection, &e.here.selection));
+        let mappings = mappings.map(|entry| Mapped {
+            file: Arc::clone(&entry.file),
+            dataset: Arc::clone(&entry.dataset),
+            source: entry.source.selection.clone(),
+            here: entry.here.selection.clone(),
+        });
         written(&VirtualBlock::new(mappings, oldest).unwrap())
     }
 
@@ -428,15 +420,23 @@ mod tests {
     }
 
     #[test]
-    fn a_hundred_thousand_mappings_share_their_names() {
+    fn the_names_of_a_hundred_thousand_mappings_are_stored_once() {
         let rows: Vec<Selection> = (0..100_000)
             .map(|row| Selection::from_axes(vec![AxisSlab::range(row, 1), AxisSlab::range(0, 9)]).unwrap())
             .collect();
-        let mappings =
-            rows.iter().map(|row| (&b"some_file.h5"[..], &b"/entry/data"[..], &Selection::All, row));
+        let mappings = rows.iter().map(|row| Mapped {
+            file: b"some_file.h5".as_slice().into(),
+            dataset: b"/entry/data".as_slice().into(),
+            source: Selection::All,
+            here: row.clone(),
+        });
         let block = read(&written(&VirtualBlock::new(mappings, Oldest::V200).unwrap())).unwrap();
         let [first, .., last] = &*block.entries else { panic!("no entries") };
-        assert!(std::sync::Arc::ptr_eq(&first.file, &last.file) && block.entries.len() == 100_000);
+        assert_eq!((&first.file, &first.dataset), (&last.file, &last.dataset));
+        assert_eq!(
+            (last.sharing.file, last.sharing.dataset, block.entries.len()),
+            (Some(0), Some(0), 100_000)
+        );
     }
 
     proptest! {

@@ -87,10 +87,14 @@ impl GlobalHeap {
         self.reach.load(Ordering::Relaxed)
     }
 
-    /// Stores an object; gives its collection and its index in it.
+    /// Stores an object, a large one in a collection of its own; gives its collection and its index in it.
     pub(crate) fn insert(&self, md: &Metadata, object: &[u8]) -> Result<(Address, u32)> {
         let head = GlobalHeapCollection::header_size(md.widths());
         let needed = padded(object.len()).saturating_add(head);
+        if needed > LARGEST {
+            let bytes = GlobalHeapCollection::encode(&[object], 0, md.widths())?;
+            return Ok((md.place(Stage::Block, bytes)?, 1));
+        }
         let mut rooms = self.rooms.lock();
         // A collection has no checksum, so what others may be reading is not written over.
         let found = rooms.iter().rposition(|room| room.fits(needed) && md.is_unseen(room.address));
@@ -172,9 +176,9 @@ fn open(md: &Metadata, address: Address) -> Result<Arc<GlobalHeapCollection>> {
 
 /// A collection without objects.
 fn create(md: &Metadata, size: usize) -> Result<Room> {
-    let collection = GlobalHeapCollection::build(&[], size, md.widths())?;
+    let bytes = GlobalHeapCollection::encode(&[], size, md.widths())?;
     let used = GlobalHeapCollection::header_size(md.widths());
-    let address = md.place(Stage::Block, collection.bytes().to_vec())?;
+    let address = md.place(Stage::Block, bytes)?;
     Ok(Room { address, size, used, next: 1 })
 }
 

@@ -150,19 +150,24 @@ impl Selection {
         if let Some(rank) = self.rank().filter(|rank| *rank != dims.len()) {
             return Err(Error::usage(format!("selection has {rank} axes, the dataset has {}", dims.len())));
         }
-        if *self == Self::All {
-            return Ok(());
-        }
-        let Some((low, high)) = self.bounds(dims)? else { return Ok(()) };
-        for (axis, ((low, high), dim)) in low.iter().zip(&high).zip(dims).enumerate() {
-            if high >= dim {
-                let end = high.saturating_add(1);
-                return Err(Error::usage(format!(
-                    "selection {low}..{end} on axis {axis} is outside extent 0..{dim}"
-                )));
+        match self {
+            Self::All => Ok(()),
+            Self::Hyperslab(Hyperslab::Regular(axes)) => {
+                let (mut found, mut empty) = (Ok(()), false);
+                for (axis, (slab, dim)) in axes.iter().zip(dims).enumerate() {
+                    match slab.axis(slab.slices(*dim)?)?.bounds() {
+                        Some(side) => found = found.and_then(|()| inside(axis, side, *dim)),
+                        None => empty = true,
+                    }
+                }
+                if empty { Ok(()) } else { found }
+            }
+            _ => {
+                let Some((low, high)) = self.bounds(dims)? else { return Ok(()) };
+                let mut sides = low.into_iter().zip(high).zip(dims).enumerate();
+                sides.try_for_each(|(axis, (side, dim))| inside(axis, side, *dim))
             }
         }
-        Ok(())
     }
 
     /// What is in either; both are combined as boxes inside `dims`.
@@ -205,6 +210,15 @@ impl From<Points> for Selection {
     fn from(points: Points) -> Self {
         Self::Points(points)
     }
+}
+
+/// Fails unless coordinates of an axis lie in its length.
+fn inside(axis: usize, (low, high): (u64, u64), dim: u64) -> Result<()> {
+    if high < dim {
+        return Ok(());
+    }
+    let end = high.saturating_add(1);
+    Err(Error::usage(format!("selection {low}..{end} on axis {axis} is outside extent 0..{dim}")))
 }
 
 /// Selected coordinates per axis.

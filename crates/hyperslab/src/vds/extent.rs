@@ -30,12 +30,9 @@ pub(crate) fn resolve<S: Sources>(
     access: &DatasetAccess,
     sources: &S,
 ) -> Result<Option<Resolved>> {
-    let unlimited = |mapping: &VirtualMapping| mapping.virtual_selection.unlimited_axis();
-    let growing: Vec<(usize, usize, &VirtualMapping)> = layout
-        .mappings()
-        .iter()
-        .enumerate()
-        .filter_map(|(number, mapping)| Some((number, unlimited(mapping)?, mapping)))
+    let growing: Vec<(usize, usize, VirtualMapping)> = layout
+        .unlimited()
+        .filter_map(|(number, axis)| Some((number, axis, layout.mappings().get(number)?)))
         .collect();
     if growing.is_empty() {
         return Ok(None);
@@ -44,7 +41,8 @@ pub(crate) fn resolve<S: Sources>(
     let mut found = HashMap::new();
     let mut lengths: HashMap<usize, u64> = HashMap::new();
     let opened = open_unnumbered(&growing, sources)?;
-    for (number, axis, mapping) in growing {
+    for (number, axis, mapping) in &growing {
+        let (number, axis) = (*number, *axis);
         let length = if mapping.is_numbered() {
             let count = count_numbered(mapping, access.gap(), sources).at(|| format!("mapping {number}"))?;
             found.insert(number, count);
@@ -65,7 +63,7 @@ pub(crate) fn resolve<S: Sources>(
 
 /// The sources of unlimited mappings without numbers, each once; `None` for one that does not exist.
 fn open_unnumbered<S: Sources>(
-    growing: &[(usize, usize, &VirtualMapping)],
+    growing: &[(usize, usize, VirtualMapping)],
     sources: &S,
 ) -> Result<HashMap<SourceName, Option<S::Source>>> {
     let mut names: Vec<SourceName> = Vec::new();

@@ -81,14 +81,14 @@ pub(crate) fn gather<S: Sources>(
 }
 
 /// A mapping, or a block of one, and the parts of the request that meet it.
-struct Wanted<'a> {
+struct Wanted {
     number: usize,
-    mapping: &'a VirtualMapping,
+    mapping: VirtualMapping,
     block: Option<u64>,
     parts: Vec<usize>,
 }
 
-fn wanted<'a>(layout: &'a VirtualLayout, parts: &[Part], most: usize) -> Result<Vec<Wanted<'a>>> {
+fn wanted(layout: &VirtualLayout, parts: &[Part], most: usize) -> Result<Vec<Wanted>> {
     let met = layout.meeting(parts, most)?;
     let mut all = Vec::with_capacity(met.len());
     for group in met.chunk_by(|one, other| (one.mapping, one.block) == (other.mapping, other.block)) {
@@ -117,7 +117,7 @@ fn open<S: Sources>(sources: &S, names: &[(SourceName, usize)]) -> Result<Vec<Op
     opened.map(open).collect()
 }
 
-impl Wanted<'_> {
+impl Wanted {
     fn place(&self) -> String {
         let (file, path) = self.mapping.names(self.block);
         format!("mapping {} ({})", self.number, SourceName { file, path })

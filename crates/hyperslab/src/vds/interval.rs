@@ -13,21 +13,56 @@ pub(crate) struct Index {
     reach: Vec<u64>,
 }
 
-impl Index {
-    /// From (number, bounds per axis), all of `rank` axes.
-    pub(crate) fn new(rank: usize, boxes: Vec<(usize, Vec<(u64, u64)>)>) -> Self {
-        let mut boxes = boxes;
-        let axis = best_axis(rank, &boxes);
-        let side = |sides: &[(u64, u64)]| sides.get(axis).copied().unwrap_or((0, u64::MAX));
-        boxes.sort_by_key(|(_, sides)| side(sides).0);
-        let mut reach = Vec::with_capacity(boxes.len());
-        let mut furthest = 0;
-        for (_, sides) in &boxes {
-            furthest = side(sides).1.max(furthest);
-            reach.push(furthest);
+/// Boxes of one rank to be put in an index, each with its number.
+#[derive(Debug)]
+pub(crate) struct Boxes {
+    rank: usize,
+    sides: Vec<(u64, u64)>,
+    numbers: Vec<usize>,
+}
+
+impl Boxes {
+    pub(crate) fn new(rank: usize) -> Self {
+        Self { rank, sides: Vec::new(), numbers: Vec::new() }
+    }
+
+    /// Adds a box: per axis its smallest and largest coordinate.
+    pub(crate) fn push(&mut self, number: usize, sides: impl Iterator<Item = (u64, u64)>) {
+        self.sides.extend(sides.take(self.rank));
+        self.numbers.push(number);
+        self.sides.resize(self.numbers.len().saturating_mul(self.rank), (0, u64::MAX));
+    }
+
+    fn along(&self, axis: usize) -> impl Iterator<Item = (u64, u64)> {
+        self.sides.iter().skip(axis).step_by(self.rank.max(1)).copied()
+    }
+
+    /// The same boxes, sorted along an axis.
+    fn sorted(self, axis: usize) -> Self {
+        if self.along(axis).is_sorted_by_key(|side| side.0) {
+            return self;
         }
-        let numbers = boxes.iter().map(|(number, _)| *number).collect();
-        Self { rank, axis, sides: boxes.into_iter().flat_map(|(_, sides)| sides).collect(), numbers, reach }
+        let sides = self.sides.chunks_exact(self.rank.max(1));
+        let mut order: Vec<_> = self.along(axis).map(|side| side.0).zip(sides).zip(&self.numbers).collect();
+        order.sort_by_key(|((low, _), _)| *low);
+        let numbers = order.iter().map(|(_, number)| **number).collect();
+        let sides = order.iter().flat_map(|((_, sides), _)| *sides).copied().collect();
+        Self { sides, numbers, ..self }
+    }
+}
+
+impl Index {
+    pub(crate) fn new(boxes: Boxes) -> Self {
+        let axis = best_axis(&boxes);
+        let boxes = boxes.sorted(axis);
+        let mut furthest = 0;
+        let reach = boxes.along(axis).map(|side| {
+            furthest = side.1.max(furthest);
+            furthest
+        });
+        let reach = reach.collect();
+        let Boxes { rank, sides, numbers } = boxes;
+        Self { rank, axis, sides, numbers, reach }
     }
 
     /// Calls `found` with the number of each box that meets `wanted`, in no particular order.
@@ -60,22 +95,22 @@ impl Index {
 }
 
 /// The axis on which the boxes are shortest, compared with the room they take together.
-fn best_axis(rank: usize, boxes: &[(usize, Vec<(u64, u64)>)]) -> usize {
+fn best_axis(boxes: &Boxes) -> usize {
     let crowding = |axis: usize| {
-        let sides = || boxes.iter().filter_map(move |(_, sides)| sides.get(axis));
+        let sides = || boxes.along(axis);
         let low = sides().map(|side| side.0).min().unwrap_or(0);
         let high = sides().map(|side| side.1).filter(|high| *high < u64::MAX).max().unwrap_or(low);
         let room = u128::from(high.saturating_sub(low)) + 1;
         let total: u128 =
-            sides().map(|(low, high)| u128::from((*high).min(low.saturating_add(1 << 60)) - low) + 1).sum();
+            sides().map(|(low, high)| u128::from(high.min(low.saturating_add(1 << 60)) - low) + 1).sum();
         total.saturating_mul(1 << 20) / room
     };
-    (0..rank).min_by_key(|axis| crowding(*axis)).unwrap_or(0)
+    (0..boxes.rank).min_by_key(|axis| crowding(*axis)).unwrap_or(0)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Index;
+    use super::{Boxes, Index};
     use proptest::prelude::*;
 
     proptest! {
@@ -91,7 +126,11 @@ mod tests {
                 .filter(|(_, sides)| sides.iter().zip(&wanted).all(|(a, b)| a.0 <= b.1 && b.0 <= a.1))
                 .map(|(number, _)| *number).collect();
             let mut found = Vec::new();
-            Index::new(2, boxes).meeting(&wanted, |number| found.push(number));
+            let mut all = Boxes::new(2);
+            for (number, sides) in boxes {
+                all.push(number, sides.into_iter());
+            }
+            Index::new(all).meeting(&wanted, |number| found.push(number));
             found.sort_unstable();
             prop_assert_eq!(found, expected);
         }

@@ -6,14 +6,17 @@ use std::sync::{Arc, OnceLock};
 use crate::error::{Error, Place, Result};
 use crate::format::bytes::{Cursor, Sink, Widths};
 use crate::format::selection::Oldest;
-use crate::format::virtual_block::VirtualBlock;
+use crate::format::virtual_block::{Mapped, VirtualBlock};
 use crate::space::{Extent, Hyperslab, Part, PartAxis, Selection};
 use crate::vds::extent::Resolved;
-use crate::vds::interval::Index;
-use crate::vds::mapping::VirtualMapping;
+use crate::vds::interval::{Boxes, Index};
+use crate::vds::mapping::{VirtualMapping, check_counts, check_names, is_numbered};
+use crate::vds::mappings::{Mappings, VirtualMappings};
 
 /// The most numbered blocks of one mapping that a request may touch.
 const MAX_BLOCKS: u64 = 1 << 22;
+/// About the bytes of a stored mapping.
+const ENTRY: usize = 100;
 
 /// Where the elements of a virtual dataset are: a list of mappings, of which later ones win.
 ///
@@ -30,7 +33,7 @@ const MAX_BLOCKS: u64 = 1 << 22;
 #[derive(Debug)]
 pub struct VirtualLayout {
     extent: Extent,
-    mappings: Arc<Vec<VirtualMapping>>,
+    mappings: Arc<Mappings>,
     index: OnceLock<Index>,
     /// Whether any mapping has no end; asked at every read.
     unlimited: OnceLock<bool>,
@@ -104,26 +107,21 @@ impl VirtualLayout {
     /// are points, or are unlimited on one side only; when the virtual selection leaves the dataset; or
     /// when a name has a `%` followed by neither `b` nor `%`.
     pub fn map(&mut self, selection: &Selection, source: &VirtualSource) -> Result<()> {
-        let mapping = VirtualMapping {
-            virtual_selection: selection.clone(),
-            file: self.name(&source.file, |mapping| &mapping.file),
-            path: self.name(&source.path, |mapping| &mapping.path),
-            source_selection: source.selection.clone(),
-        };
+        let names = (source.file.as_bytes(), source.path.as_bytes());
         let check = || {
-            mapping.check_names()?;
-            if let Some(name) = [&source.file, &source.path].into_iter().find(|name| name.contains('\0')) {
-                return Err(Error::usage(format!("name {name:?} contains a NUL")));
-            }
-            check_inside(selection, self.extent.dims())?;
-            if let Some(rank) = source.selection.rank().filter(|rank| *rank != source.shape.len()) {
+            let (here, there) = (selection, &source.selection);
+            let numbered = check_names(names)?;
+            check_inside(here, self.extent.dims())?;
+            if let Some(rank) = there.rank().filter(|rank| *rank != source.shape.len()) {
                 let axes = source.shape.len();
                 return Err(Error::usage(format!("source selection has {rank} axes, the source has {axes}")));
             }
-            mapping.check_counts(Some(self.extent.dims()), Some(&source.shape))
+            let (vdims, sdims) = (Some(self.extent.dims()), Some(source.shape.as_slice()));
+            check_counts((here, there), numbered, vdims, sdims)
         };
-        check().at(|| format!("mapping {} ({}:{})", self.mappings.len(), source.file, source.path))?;
-        Arc::make_mut(&mut self.mappings).push(mapping);
+        check()
+            .and_then(|()| Arc::make_mut(&mut self.mappings).push(names, selection, &source.selection))
+            .at(|| format!("mapping {} ({}:{})", self.mappings.len(), source.file, source.path))?;
         self.index = OnceLock::new();
         self.unlimited = OnceLock::new();
         Ok(())
@@ -134,23 +132,23 @@ impl VirtualLayout {
     /// # Errors
     /// `Usage` when a name has a `%` followed by neither `b` nor `%`, or a NUL.
     pub fn with_files(&self, mut file: impl FnMut(usize, &VirtualMapping) -> Option<String>) -> Result<Self> {
-        let mut mappings = Vec::clone(&self.mappings);
-        for (number, mapping) in mappings.iter_mut().enumerate() {
-            let Some(name) = file(number, mapping) else { continue };
-            mapping.file = name.into_bytes().into();
-            if mapping.file.contains(&0) {
-                return Err(Error::usage(format!("mapping {number}: its name contains a NUL")));
-            }
-            mapping.check_names().at(|| format!("mapping {number}"))?;
+        let mut mappings = Mappings::default();
+        for (number, mapping) in self.mappings().iter().enumerate() {
+            let new = file(number, &mapping).map(String::into_bytes);
+            let names = (new.as_deref().unwrap_or(&mapping.file), &*mapping.path);
+            check_names(names)
+                .and_then(|_| mappings.push(names, &mapping.virtual_selection, &mapping.source_selection))
+                .at(|| format!("mapping {number}"))?;
         }
+        mappings.shrink();
         let (extent, index, unlimited) = (self.extent.clone(), OnceLock::new(), OnceLock::new());
         Ok(Self { extent, mappings: Arc::new(mappings), index, unlimited, found: HashMap::new() })
     }
 
     /// The mappings in list order.
     #[must_use]
-    pub fn mappings(&self) -> &[VirtualMapping] {
-        &self.mappings
+    pub fn mappings(&self) -> VirtualMappings<'_> {
+        VirtualMappings(&self.mappings)
     }
 
     /// The size of the dataset as stored.
@@ -159,10 +157,19 @@ impl VirtualLayout {
         &self.extent
     }
 
+    /// Whether it is what a dataset of that stored size has, not what the sources made of it.
+    pub(crate) fn is_stored_at(&self, extent: &Extent) -> bool {
+        self.extent == *extent && self.found.is_empty()
+    }
+
     /// Whether any mapping goes on as long as its source does.
     pub(crate) fn is_unlimited(&self) -> bool {
-        let endless = |mapping: &VirtualMapping| mapping.virtual_selection.unlimited_axis().is_some();
-        *self.unlimited.get_or_init(|| self.mappings.iter().any(endless))
+        *self.unlimited.get_or_init(|| self.unlimited().next().is_some())
+    }
+
+    /// The mappings that go on as long as their sources do, with the axis along which they do.
+    pub(crate) fn unlimited(&self) -> impl Iterator<Item = (usize, usize)> {
+        (0..self.mappings.len()).filter_map(|number| Some((number, self.mappings.unlimited_axis(number)?)))
     }
 
     /// The same mappings at the size their sources give them.
@@ -179,20 +186,16 @@ impl VirtualLayout {
 
     /// From the bytes of a global heap object; the extent is the dataset's.
     pub(crate) fn decode(bytes: &[u8], widths: Widths, extent: &Extent) -> Result<Self> {
-        let mut mappings = Vec::new();
+        let mut mappings = Mappings::default();
         VirtualBlock::read_each(&mut Cursor::new(bytes, widths), |number, entry| {
-            let mapping = VirtualMapping {
-                virtual_selection: entry.here.selection,
-                file: entry.file,
-                path: entry.dataset,
-                source_selection: entry.source.selection,
-            };
-            check_stored(&mapping, extent)
-                .map_err(|error| Error::malformed(error.to_string()).at(format!("mapping {number}")))?;
-            mappings.push(mapping);
-            Ok(())
+            let names = (entry.file, entry.dataset);
+            let (here, there) = (&entry.here.selection, &entry.source.selection);
+            check_stored(names, (here, there), extent)
+                .map_err(|error| Error::malformed(error.to_string()))
+                .and_then(|()| mappings.push(names, here, there))
+                .at(|| format!("mapping {number}"))
         })?;
-        mappings.shrink_to_fit();
+        mappings.shrink();
         let mappings = Arc::new(mappings);
         Ok(Self {
             extent: extent.clone(),
@@ -205,13 +208,21 @@ impl VirtualLayout {
 
     /// The bytes of a global heap object, readable since HDF5 1.10; `None` without mappings.
     pub(crate) fn encode(&self, widths: Widths) -> Result<Option<Vec<u8>>> {
-        if self.mappings.is_empty() {
+        if self.mappings.len() == 0 {
             return Ok(None);
         }
-        let mappings = self.mappings.iter();
-        let stored = mappings.map(|m| (&*m.file, &*m.path, &m.source_selection, &m.virtual_selection));
-        let mut sink = Sink::new(widths);
-        VirtualBlock::write_all(stored, Oldest::V110, &mut sink)?;
+        let mut sink = Sink::with_room(widths, self.mappings.len().saturating_mul(ENTRY));
+        VirtualBlock::write_all(
+            self.mappings.len(),
+            self.mappings().iter().map(|mapping| Mapped {
+                file: mapping.file,
+                dataset: mapping.path,
+                source: mapping.source_selection,
+                here: mapping.virtual_selection,
+            }),
+            Oldest::V110,
+            &mut sink,
+        )?;
         Ok(Some(sink.into_bytes()))
     }
 
@@ -244,15 +255,14 @@ impl VirtualLayout {
     }
 
     fn is_numbered(&self, mapping: usize) -> bool {
-        self.mappings.get(mapping).is_some_and(VirtualMapping::is_numbered)
+        self.mappings.names(mapping).is_some_and(|(file, path)| is_numbered((file, path)))
     }
 
     /// The blocks of a numbered mapping that meet `sides`, or the mapping itself.
     fn blocks(&self, met: Met, sides: &[(u64, u64)], all: &mut Vec<Met>) -> Result<()> {
-        let mapping = self.mappings.get(met.mapping).filter(|mapping| mapping.is_numbered());
-        let Some(Selection::Hyperslab(Hyperslab::Regular(axes))) =
-            mapping.map(|mapping| &mapping.virtual_selection)
-        else {
+        let numbered = self.is_numbered(met.mapping);
+        let selection = self.mappings.virtual_selection(met.mapping).filter(|_| numbered);
+        let Some(Selection::Hyperslab(Hyperslab::Regular(axes))) = &selection else {
             all.push(met);
             return Ok(());
         };
@@ -274,34 +284,32 @@ impl VirtualLayout {
 
     fn build_index(&self) -> Index {
         let dims = self.extent.dims();
-        let sides = |mapping: &VirtualMapping| {
-            let selection = &mapping.virtual_selection;
-            let (low, high) = selection.bounds(dims).ok()??;
-            Some(low.into_iter().zip(high).collect::<Vec<_>>())
-        };
-        let boxes =
-            self.mappings.iter().enumerate().filter_map(|(number, mapping)| Some((number, sides(mapping)?)));
-        Index::new(dims.len(), boxes.collect())
-    }
-
-    /// The name as bytes, shared with the mapping before when it is the same.
-    fn name(&self, name: &str, of: impl Fn(&VirtualMapping) -> &Arc<[u8]>) -> Arc<[u8]> {
-        let before = self.mappings.last().map(of).filter(|before| ***before == *name.as_bytes());
-        before.map_or_else(|| name.as_bytes().into(), Arc::clone)
+        let mut boxes = Boxes::new(dims.len());
+        for number in 0..self.mappings.len() {
+            let selection = self.mappings.virtual_selection(number);
+            let bounds = selection.and_then(|selection| selection.bounds(dims).ok().flatten());
+            if let Some((low, high)) = bounds {
+                boxes.push(number, low.into_iter().zip(high));
+            }
+        }
+        Index::new(boxes)
     }
 }
 
 /// Fails unless a mapping that was stored can be one of a dataset with this extent.
-fn check_stored(mapping: &VirtualMapping, extent: &Extent) -> Result<()> {
-    mapping.check_names()?;
-    let rank = mapping.virtual_selection.rank().unwrap_or_else(|| extent.rank());
+fn check_stored(names: Both<'_>, (here, there): (&Selection, &Selection), extent: &Extent) -> Result<()> {
+    let numbered = check_names(names)?;
+    let rank = here.rank().unwrap_or_else(|| extent.rank());
     if rank != extent.rank() {
         let axes = extent.rank();
         return Err(Error::usage(format!("virtual selection has {rank} axes, the dataset has {axes}")));
     }
-    check_inside(&mapping.virtual_selection, extent.dims())?;
-    mapping.check_counts(None, None)
+    check_inside(here, extent.dims())?;
+    check_counts((here, there), numbered, None, None)
 }
+
+/// The names of a file and of a dataset in it.
+type Both<'a> = (&'a [u8], &'a [u8]);
 
 /// Fails unless a virtual selection lies in the dataset, except along its unlimited axis.
 fn check_inside(selection: &Selection, dims: &[u64]) -> Result<()> {
@@ -385,7 +393,7 @@ mod tests {
         let wanted = parts(&Selection::from_axes(vec![AxisSlab::range(2, 5)]).unwrap(), &[17]).unwrap();
         let met = layout.meeting(&wanted, usize::MAX).unwrap();
         assert_eq!(met, [0, 1].map(|block| Met { mapping: 0, block: Some(block), part: 0 }));
-        let names = layout.mappings()[0].names(met[1].block);
+        let names = layout.mappings().get(0).unwrap().names(met[1].block);
         assert_eq!(&*names.0, b"f1.h5");
     }
 }

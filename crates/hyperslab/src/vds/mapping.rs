@@ -43,22 +43,7 @@ impl VirtualMapping {
 
     /// Whether each block of the virtual selection has a source of its own, its number in the name.
     pub(crate) fn is_numbered(&self) -> bool {
-        [&self.file, &self.path]
-            .into_iter()
-            .any(|name| Piece::all(name).any(|piece| piece == Some(Piece::Block)))
-    }
-
-    /// Fails when `%` is followed by anything but `b` and `%`.
-    pub(crate) fn check_names(&self) -> Result<()> {
-        for name in [&self.file, &self.path] {
-            if Piece::all(name).any(|piece| piece.is_none()) {
-                return Err(Error::usage(format!(
-                    "\"{}\" has a % that is neither %b (the number of a block) nor %% (a percent sign)",
-                    String::from_utf8_lossy(name)
-                )));
-            }
-        }
-        Ok(())
+        is_numbered((&self.file, &self.path))
     }
 
     /// File and path of the source, with the number of the block put in.
@@ -73,39 +58,72 @@ impl VirtualMapping {
             Some(number) => nth_block(&self.virtual_selection, number).map(Cow::Owned),
         }
     }
+}
 
-    /// Fails unless both selections can correspond, in datasets of these sizes if they are known.
-    pub(crate) fn check_counts(&self, vdims: Option<&[u64]>, sdims: Option<&[u64]>) -> Result<()> {
-        let (here, there) = (&self.virtual_selection, &self.source_selection);
-        if [here, there].into_iter().any(|selection| matches!(selection, Selection::Points(_))) {
-            return Err(Error::usage("a mapping of single points is not possible; select blocks"));
+/// Whether the number of a block is in the name of a file or of a dataset in it.
+pub(crate) fn is_numbered((file, path): (&[u8], &[u8])) -> bool {
+    let numbered = |name: &[u8]| Piece::all(name).any(|piece| piece == Some(Piece::Block));
+    [file, path].into_iter().any(|name| memchr::memchr(b'%', name).is_some() && numbered(name))
+}
+
+/// Fails when a name has a NUL, or a `%` that is followed by anything but `b` and `%`; tells, as
+/// [`is_numbered`], whether there is a `%b`.
+pub(crate) fn check_names((file, path): (&[u8], &[u8])) -> Result<bool> {
+    let mut numbered = false;
+    for name in [file, path].into_iter().filter(|name| memchr::memchr2(b'%', 0, name).is_some()) {
+        let shown = || String::from_utf8_lossy(name);
+        if name.contains(&0) {
+            return Err(Error::usage(format!("name {:?} contains a NUL", shown())));
         }
-        let numbered = self.is_numbered();
-        let (found, expected) = match (here.unlimited_axis(), there.unlimited_axis()) {
-            (None, None) if numbered => {
-                return Err(Error::usage("%b in a name needs an unlimited virtual selection"));
-            }
-            (None, Some(_)) => {
-                return Err(Error::usage("an unlimited source needs an unlimited virtual selection"));
-            }
-            (Some(_), Some(_)) if numbered => {
-                return Err(Error::usage("%b in a name needs a source selection that is not unlimited"));
-            }
-            (Some(_), None) if !numbered => {
-                return Err(Error::usage(
-                    "an unlimited virtual selection needs an unlimited source or %b in a name",
-                ));
-            }
-            (Some(_), Some(_)) => (Some(across(here)?), Some(across(there)?)),
-            (None, None) => (count(here, vdims)?, count(there, sdims)?),
-            (Some(_), None) => (Some(nth_block(here, 0)?.count(&[])?), count(there, sdims)?),
-        };
-        match (found, expected) {
-            (Some(found), Some(expected)) if found != expected => Err(Error::usage(format!(
-                "the two selections have different numbers of elements: {found} here, {expected} in the source"
-            ))),
-            _ => Ok(()),
+        for piece in Piece::all(name) {
+            let piece = piece.ok_or_else(|| {
+                Error::usage(format!(
+                    "\"{}\" has a % that is neither %b (the number of a block) nor %% (a percent sign)",
+                    shown()
+                ))
+            })?;
+            numbered |= piece == Piece::Block;
         }
+    }
+    Ok(numbered)
+}
+
+/// Fails unless both selections can correspond, in datasets of these sizes if they are known.
+///
+/// `numbered` says that each block of the virtual one has a source of its own.
+pub(crate) fn check_counts(
+    (here, there): (&Selection, &Selection),
+    numbered: bool,
+    vdims: Option<&[u64]>,
+    sdims: Option<&[u64]>,
+) -> Result<()> {
+    if [here, there].into_iter().any(|selection| matches!(selection, Selection::Points(_))) {
+        return Err(Error::usage("a mapping of single points is not possible; select blocks"));
+    }
+    let (found, expected) = match (here.unlimited_axis(), there.unlimited_axis()) {
+        (None, None) if numbered => {
+            return Err(Error::usage("%b in a name needs an unlimited virtual selection"));
+        }
+        (None, Some(_)) => {
+            return Err(Error::usage("an unlimited source needs an unlimited virtual selection"));
+        }
+        (Some(_), Some(_)) if numbered => {
+            return Err(Error::usage("%b in a name needs a source selection that is not unlimited"));
+        }
+        (Some(_), None) if !numbered => {
+            return Err(Error::usage(
+                "an unlimited virtual selection needs an unlimited source or %b in a name",
+            ));
+        }
+        (Some(_), Some(_)) => (Some(across(here)?), Some(across(there)?)),
+        (None, None) => (count(here, vdims)?, count(there, sdims)?),
+        (Some(_), None) => (Some(nth_block(here, 0)?.count(&[])?), count(there, sdims)?),
+    };
+    match (found, expected) {
+        (Some(found), Some(expected)) if found != expected => Err(Error::usage(format!(
+            "the two selections have different numbers of elements: {found} here, {expected} in the source"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -167,7 +185,7 @@ impl Piece {
 }
 
 fn expand(name: &Arc<[u8]>, block: Option<u64>) -> Arc<[u8]> {
-    if !name.contains(&b'%') {
+    if memchr::memchr(b'%', name).is_none() {
         return Arc::clone(name);
     }
     let mut expanded = Vec::with_capacity(name.len());
@@ -182,7 +200,7 @@ fn expand(name: &Arc<[u8]>, block: Option<u64>) -> Arc<[u8]> {
 
 #[cfg(test)]
 mod tests {
-    use super::VirtualMapping;
+    use super::{VirtualMapping, check_counts, check_names};
     use crate::space::{AxisSlab, Points, Selection};
 
     fn mapping(here: &Selection, file: &str, there: &Selection) -> VirtualMapping {
@@ -194,8 +212,7 @@ mod tests {
     fn percent_b_is_the_block_and_percent_percent_a_percent_sign() {
         let names = |file: &str| mapping(&Selection::All, file, &Selection::All).names(Some(12)).0;
         assert_eq!(&*names("f%b_100%%_%b.h5"), b"f12_100%_12.h5");
-        assert!(mapping(&Selection::All, "f%0b.h5", &Selection::All).check_names().is_err());
-        assert!(mapping(&Selection::All, "f%", &Selection::All).check_names().is_err());
+        assert!([b"f%0b.h5".as_slice(), b"f%", b"a\0"].iter().all(|name| check_names((name, b"d")).is_err()));
         assert!(!mapping(&Selection::All, "f%%b", &Selection::All).is_numbered());
     }
 
@@ -210,8 +227,10 @@ mod tests {
         let endless = AxisSlab { start: 0, stride: 1, count: Some(1), block: None };
         let endless = Selection::from_axes(vec![endless]).unwrap();
         let point = Points::new(1, vec![1]).unwrap().into();
-        let valid =
-            |here, file, there| mapping(here, file, there).check_counts(Some(&[3]), Some(&[3])).is_ok();
+        let valid = |here, file: &str, there| {
+            let numbered = check_names((file.as_bytes(), b"d")).unwrap();
+            check_counts((here, there), numbered, Some(&[3]), Some(&[3])).is_ok()
+        };
         assert!(
             valid(&bounded, "f", &bounded)
                 && !valid(&bounded, "f", &other)

@@ -6,4 +6,5 @@ pub(crate) mod gather;
 mod interval;
 pub(crate) mod layout;
 pub(crate) mod mapping;
+pub(crate) mod mappings;
 pub(crate) mod source;
