@@ -1,4 +1,5 @@
 """What the conformance scripts share: where things are, running a command, the summary line."""
+import argparse
 import json
 import os
 import subprocess
@@ -11,6 +12,9 @@ COMMAND = os.environ.get('HYPERSLAB_COMMAND', os.path.join(TARGET, 'release', 'h
 READER = os.path.join(TARGET, 'release', 'examples', 'read_slices')
 SCRIPT = os.path.join(TARGET, 'release', 'examples', 'script')
 TIMER = os.path.join(TARGET, 'release', 'examples', 'time_read')
+
+CORPUS = os.path.join(SHARED, 'corpus')
+TOOLS = os.path.join(SHARED, 'tools')
 
 PANIC = 101
 
@@ -49,6 +53,29 @@ def ending(code):
     if code == PANIC:
         return 'panicked'
     return None
+
+
+def corpus(what):
+    """(the oracle, the entries of the corpus that the command line asks for, the command line)."""
+    ap = argparse.ArgumentParser()
+    ap.add_argument('words', nargs='*')
+    ap.add_argument('-v', '--verbose', action='store_true')
+    a = ap.parse_args()
+    need(what, CORPUS, TOOLS)
+    sys.path.insert(0, TOOLS)
+    import oracle
+    with open(os.path.join(CORPUS, 'index.json')) as f:
+        entries = [e for e in json.load(f)['files'] if e['role'] == 'file']
+    return oracle, [e for e in entries if not a.words or any(w in e['file'] for w in a.words)], a
+
+
+def differences(oracle, expect, got, verbose):
+    """What differs between two dumps, or None."""
+    found = []
+    oracle.compare(expect, got, show=found.append)
+    if not found:
+        return None
+    return '%d differences: %s' % (len(found), '; '.join(found if verbose else found[:2]))
 
 
 class Script:

@@ -6,22 +6,18 @@
 A file whose oracle is full must have no difference. Any other file must end in a right answer or
 in an error message: exit status 0 or 1, within ten seconds, no panic and no signal.
 """
-import argparse
 import json
 import os
-import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import common
 
-CORPUS = os.path.join(common.SHARED, 'corpus')
-TOOLS = os.path.join(common.SHARED, 'tools')
 TIMEOUT = 10
 
 
 def check(oracle, entry, verbose):
     """None when the file is right, else what is wrong with it."""
-    path = os.path.join(CORPUS, 'files', entry['file'])
+    path = os.path.join(common.CORPUS, 'files', entry['file'])
     code, out, err = common.run([common.COMMAND, 'dump', path], TIMEOUT)
     wrong = common.ending(code)
     if wrong is None and code not in (0, 1):
@@ -35,31 +31,17 @@ def check(oracle, entry, verbose):
 
 
 def differences(oracle, entry, out, err, verbose):
-    with open(os.path.join(CORPUS, 'expect', entry['id'] + '.json')) as f:
+    with open(os.path.join(common.CORPUS, 'expect', entry['id'] + '.json')) as f:
         expect = json.load(f)
     try:
         got = json.loads(out)
     except ValueError:
         return 'no JSON: ' + err.decode('utf8', 'replace').strip()[-200:]
-    found = []
-    oracle.compare(expect, got, show=found.append)
-    if not found:
-        return None
-    return '%d differences: %s' % (len(found), '; '.join(found if verbose else found[:2]))
+    return common.differences(oracle, expect, got, verbose)
 
 
 def main():
-    ap = argparse.ArgumentParser()
-    ap.add_argument('words', nargs='*')
-    ap.add_argument('-v', '--verbose', action='store_true')
-    a = ap.parse_args()
-    common.need('corpus', CORPUS, TOOLS)
-    sys.path.insert(0, TOOLS)
-    import oracle
-    with open(os.path.join(CORPUS, 'index.json')) as f:
-        entries = [e for e in json.load(f)['files'] if e['role'] == 'file']
-    if a.words:
-        entries = [e for e in entries if any(w in e['file'] for w in a.words)]
+    oracle, entries, a = common.corpus('corpus')
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(lambda e: check(oracle, e, a.verbose), entries))
     full = sum(e['oracle'] == 'full' for e in entries)

@@ -7,19 +7,18 @@ import tempfile
 
 import common
 
-TOOLS = os.path.join(common.SHARED, 'tools')
 MEMORY = 256        # MiB at the peak; nothing in these files is large
 
 
 def main():
-    common.need('malformed', TOOLS, common.COMMAND)
+    common.need('malformed', common.TOOLS, common.COMMAND)
     with tempfile.TemporaryDirectory(prefix='hyperslab-malformed-', dir=common.temporary()) as folder:
         cases = os.path.join(folder, 'cases')
         report = os.path.join(folder, 'report.json')
         command = os.path.abspath(common.COMMAND)
         steps = [
-            [sys.executable, os.path.join(TOOLS, 'malformed.py'), '--out', cases],
-            [sys.executable, os.path.join(TOOLS, 'probe.py'), 'run', '--tool', command + ' dump {}', '--dir', cases,
+            [sys.executable, os.path.join(common.TOOLS, 'malformed.py'), '--out', cases],
+            [sys.executable, os.path.join(common.TOOLS, 'probe.py'), 'run', '--tool', command + ' dump {}', '--dir', cases,
              '--mem', str(MEMORY), '--json', report],
         ]
         for step in steps:

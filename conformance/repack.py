@@ -6,7 +6,6 @@
 What h5py finds in the new file must be what it found in the old one. Each is repacked three ways: as
 it is, for the oldest readers, and with other chunks and filters.
 """
-import argparse
 import json
 import os
 import subprocess
@@ -16,8 +15,6 @@ from concurrent.futures import ThreadPoolExecutor
 
 import common
 
-CORPUS = os.path.join(common.SHARED, 'corpus')
-TOOLS = os.path.join(common.SHARED, 'tools')
 TIMEOUT = 300
 
 WAYS = [
@@ -36,7 +33,7 @@ def beside(path, directory):
 
 def dump(path):
     """What h5py says is in a file; in a process of its own, since libhdf5 may crash."""
-    oracle = os.path.join(TOOLS, 'oracle.py')
+    oracle = os.path.join(common.TOOLS, 'oracle.py')
     env = dict(os.environ, HDF5_USE_FILE_LOCKING='FALSE')
     done = subprocess.run([sys.executable, oracle, 'dump', os.path.basename(path)], capture_output=True,
                           timeout=TIMEOUT, cwd=os.path.dirname(path), env=env)
@@ -48,8 +45,8 @@ def dump(path):
 def check(oracle, entry, way, verbose):
     """None when the new file has what the old one has, else what differs."""
     name, options = way
-    path = os.path.abspath(os.path.join(CORPUS, 'files', entry['file']))
-    with open(os.path.join(CORPUS, 'expect', entry['id'] + '.json')) as f:
+    path = os.path.abspath(os.path.join(common.CORPUS, 'files', entry['file']))
+    with open(os.path.join(common.CORPUS, 'expect', entry['id'] + '.json')) as f:
         expect = json.load(f)
     with tempfile.TemporaryDirectory(dir=common.temporary()) as directory:
         beside(path, directory)
@@ -68,25 +65,12 @@ def repacked(oracle, command, expect, new, verbose):
         wrong = err.decode('utf8', 'replace').strip()[-300:]
     if wrong is not None:
         return wrong
-    found = []
-    oracle.compare(expect, dump(new), show=found.append)
-    if not found:
-        return None
-    return '%d differences: %s' % (len(found), '; '.join(found if verbose else found[:2]))
+    return common.differences(oracle, expect, dump(new), verbose)
 
 
 def main():
-    ap = argparse.ArgumentParser()
-    ap.add_argument('words', nargs='*')
-    ap.add_argument('-v', '--verbose', action='store_true')
-    a = ap.parse_args()
-    common.need('repacked corpus', CORPUS, TOOLS)
-    sys.path.insert(0, TOOLS)
-    import oracle
-    with open(os.path.join(CORPUS, 'index.json')) as f:
-        entries = [e for e in json.load(f)['files'] if e['role'] == 'file' and e['oracle'] == 'full']
-    if a.words:
-        entries = [e for e in entries if any(w in e['file'] for w in a.words)]
+    oracle, entries, a = common.corpus('repacked corpus')
+    entries = [e for e in entries if e['oracle'] == 'full']
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         work = [(e, way) for way in WAYS for e in entries]
         results = list(pool.map(lambda job: check(oracle, *job, a.verbose), work))

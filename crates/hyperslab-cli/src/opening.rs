@@ -1,4 +1,4 @@
-//! How the command opens files to read: which others they may name is said once, on the command line.
+//! How the command opens files: which others they may name is said once, on the command line.
 
 use hyperslab::{File, OpenOptions, SourcePolicy};
 use std::path::{Path, PathBuf};
@@ -25,6 +25,11 @@ pub(crate) fn decide(policy: SourcePolicy) {
 /// Opens a file to read.
 pub(crate) fn file(path: impl AsRef<Path>) -> hyperslab::Result<File> {
     options().open(path)
+}
+
+/// Opens a file to change it; to read it only in a `dry_run`.
+pub(crate) fn to_change(path: impl AsRef<Path>, dry_run: bool) -> hyperslab::Result<File> {
+    if dry_run { file(path) } else { options().open_rw(path) }
 }
 
 /// How files are opened.

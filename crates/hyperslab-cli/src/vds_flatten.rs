@@ -18,11 +18,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     let target = Target::parse(&arguments.target);
-    let file = if arguments.dry_run {
-        opening::file(&target.file)?
-    } else {
-        opening::options().open_rw(&target.file)?
-    };
+    let file = opening::to_change(&target.file, arguments.dry_run)?;
     for dataset in named_in(&file, &target, &arguments.target)? {
         let before = dataset.virtual_layout()?.map_or(0, |layout| layout.mappings().len());
         let flat = dataset.flattened()?;

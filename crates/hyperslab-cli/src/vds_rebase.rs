@@ -34,11 +34,7 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     let target = Target::parse(&arguments.target);
-    let file = if arguments.dry_run {
-        opening::file(&target.file)?
-    } else {
-        opening::options().open_rw(&target.file)?
-    };
+    let file = opening::to_change(&target.file, arguments.dry_run)?;
     let directory = std::path::absolute(&target.file)?;
     let directory = directory.parent().map(Path::to_path_buf).unwrap_or_default();
     for dataset in named_in(&file, &target, &arguments.target)? {

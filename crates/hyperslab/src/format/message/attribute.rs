@@ -3,7 +3,8 @@
 //! Spec: IV.A.2.m "The Attribute Message", IV.A.2.v "The Attribute Info Message".
 
 use crate::error::{Error, Result};
-use crate::format::bytes::{Address, Bounds, Cursor, Sink, Wire};
+use crate::format::bytes::{Bounds, Cursor, Sink, Wire};
+use crate::format::message::dense::DenseInfo;
 
 /// An attribute with its parts still encoded, since its datatype or dataspace may be shared.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -128,44 +129,8 @@ impl<'a> AttributeParts<'a> {
     }
 }
 
-/// Where an object keeps attributes that outgrew its header.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct AttributeInfo {
-    /// One past the highest creation order given out, where it is tracked.
-    pub(crate) next_order: Option<u16>,
-    pub(crate) heap: Option<Address>,
-    pub(crate) by_name: Option<Address>,
-    /// Whether there is an index by creation order.
-    pub(crate) order_indexed: bool,
-    pub(crate) by_order: Option<Address>,
-}
-
-impl Wire for AttributeInfo {
-    fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
-        cursor.version(&[0])?;
-        let flags = cursor.u8()?;
-        if flags & !3 != 0 {
-            return Err(Error::malformed(format!(
-                "attribute info flags are {flags:#x}, expected bits 0 and 1 only"
-            )));
-        }
-        let next_order = if flags & 1 != 0 { Some(cursor.u16()?) } else { None };
-        let (heap, by_name) = (cursor.address()?, cursor.address()?);
-        let order_indexed = flags & 2 != 0;
-        let by_order = if order_indexed { cursor.address()? } else { None };
-        Ok(Self { next_order, heap, by_name, order_indexed, by_order })
-    }
-
-    fn write(&self, sink: &mut Sink) -> Result<()> {
-        sink.put(&[0, u8::from(self.next_order.is_some()) | u8::from(self.order_indexed).wrapping_shl(1)]);
-        if let Some(order) = self.next_order {
-            sink.u16(order);
-        }
-        sink.address(self.heap)?;
-        sink.address(self.by_name)?;
-        if self.order_indexed { sink.address(self.by_order) } else { Ok(()) }
-    }
-}
+/// Where an object keeps attributes that outgrew its header.  Spec: IV.A.2.v "The Attribute Info Message".
+pub(crate) type AttributeInfo = DenseInfo<u16>;
 
 #[cfg(test)]
 mod tests {

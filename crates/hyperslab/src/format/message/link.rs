@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::format::bytes::{Address, Cursor, Sink, Wire};
+use crate::format::message::dense::DenseInfo;
 
 /// What a link leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -131,41 +132,4 @@ fn write_target(target: &LinkTarget, sink: &mut Sink) -> Result<()> {
 }
 
 /// How a group stores its links.  Spec: IV.A.2.c "The Link Info Message".
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct LinkInfo {
-    /// One past the highest creation order given out, where it is tracked.
-    pub(crate) next_order: Option<u64>,
-    /// Fractal heap of dense links; none while they are compact.
-    pub(crate) heap: Option<Address>,
-    pub(crate) by_name: Option<Address>,
-    /// Whether there is an index by creation order.
-    pub(crate) order_indexed: bool,
-    pub(crate) by_order: Option<Address>,
-}
-
-impl Wire for LinkInfo {
-    fn read(cursor: &mut Cursor<'_>) -> Result<Self> {
-        cursor.version(&[0])?;
-        let flags = cursor.u8()?;
-        if flags & !3 != 0 {
-            return Err(Error::malformed(format!(
-                "link info flags are {flags:#x}, expected bits 0 and 1 only"
-            )));
-        }
-        let next_order = if flags & 1 != 0 { Some(cursor.u64()?) } else { None };
-        let (heap, by_name) = (cursor.address()?, cursor.address()?);
-        let order_indexed = flags & 2 != 0;
-        let by_order = if order_indexed { cursor.address()? } else { None };
-        Ok(Self { next_order, heap, by_name, order_indexed, by_order })
-    }
-
-    fn write(&self, sink: &mut Sink) -> Result<()> {
-        sink.put(&[0, u8::from(self.next_order.is_some()) | u8::from(self.order_indexed).wrapping_shl(1)]);
-        if let Some(order) = self.next_order {
-            sink.u64(order);
-        }
-        sink.address(self.heap)?;
-        sink.address(self.by_name)?;
-        if self.order_indexed { sink.address(self.by_order) } else { Ok(()) }
-    }
-}
+pub(crate) type LinkInfo = DenseInfo<u64>;

@@ -5,6 +5,7 @@
 pub(crate) mod attribute;
 pub(crate) mod dataspace;
 pub(crate) mod datatype;
+pub(crate) mod dense;
 pub(crate) mod fill;
 pub(crate) mod filter_pipeline;
 pub(crate) mod layout;
