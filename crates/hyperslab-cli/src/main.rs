@@ -46,6 +46,9 @@ struct Cli {
     /// own `tree`, `anywhere`, `none`, or those in DIR:DIR....
     #[arg(long, global = true, default_value = "tree", value_name = "WHERE")]
     sources: String,
+    /// What a file may ask for before it is refused, as NAME=NUMBER; errors name the limit they meet.
+    #[arg(long, global = true, value_name = "NAME=NUMBER")]
+    limit: Vec<String>,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -90,9 +93,11 @@ enum Attr {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    opening::decide(opening::policy(&cli.sources));
     let mut output = Output::new();
-    let done = run(&cli.verb, &mut output);
+    let done = opening::limits(&cli.limit).and_then(|limits| {
+        opening::decide(opening::policy(&cli.sources), limits);
+        run(&cli.verb, &mut output)
+    });
     match (done, output.finish()) {
         (Ok(()), Ok(())) => ExitCode::SUCCESS,
         (Err(failure), _) | (_, Err(failure)) => failure.report(),

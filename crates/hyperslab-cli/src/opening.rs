@@ -1,10 +1,11 @@
 //! How the command opens files: which others they may name is said once, on the command line.
 
-use hyperslab::{File, OpenOptions, SourcePolicy};
+use crate::output::Failure;
+use hyperslab::{File, Limits, OpenOptions, SourcePolicy};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-static POLICY: OnceLock<SourcePolicy> = OnceLock::new();
+static OPTIONS: OnceLock<OpenOptions> = OnceLock::new();
 
 /// What `--sources` says: `tree`, `anywhere`, `none`, or directories with colons between them.
 pub(crate) fn policy(text: &str) -> SourcePolicy {
@@ -16,10 +17,22 @@ pub(crate) fn policy(text: &str) -> SourcePolicy {
     }
 }
 
-/// The policy from now on.
-pub(crate) fn decide(policy: SourcePolicy) {
+/// What `--limit` says, each as a name and a number.
+pub(crate) fn limits(all: &[String]) -> Result<Limits, Failure> {
+    let mut limits = Limits::default();
+    for text in all {
+        let (name, value) = text.split_once('=').unwrap_or((text, ""));
+        let value =
+            value.parse().map_err(|_| Failure::Message(format!("--limit {text}: NAME=NUMBER expected")))?;
+        limits.set(name, value)?;
+    }
+    Ok(limits)
+}
+
+/// How files are opened from now on.
+pub(crate) fn decide(policy: SourcePolicy, limits: Limits) {
     // It is said once.
-    let _known = POLICY.set(policy);
+    let _known = OPTIONS.set(OpenOptions::new().sources(policy).limits(limits));
 }
 
 /// Opens a file to read.
@@ -34,17 +47,24 @@ pub(crate) fn to_change(path: impl AsRef<Path>, dry_run: bool) -> hyperslab::Res
 
 /// How files are opened.
 pub(crate) fn options() -> OpenOptions {
-    OpenOptions::new().sources(POLICY.get().cloned().unwrap_or(SourcePolicy::SameTree))
+    OPTIONS.get().cloned().unwrap_or_else(|| OpenOptions::new().sources(SourcePolicy::SameTree))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::policy;
+    use super::{limits, policy};
     use hyperslab::SourcePolicy;
 
     #[test]
     fn directories_are_separated_by_colons() {
         assert_eq!(policy("/a:b"), SourcePolicy::Roots(vec!["/a".into(), "b".into()]));
         assert_eq!(policy("anywhere"), SourcePolicy::Anywhere);
+    }
+
+    #[test]
+    fn limits_are_given_by_name() {
+        assert_eq!(limits(&["links=7".to_owned()]).unwrap().links, 7);
+        assert!(limits(&["links".to_owned()]).is_err());
+        assert!(limits(&["patience=7".to_owned()]).is_err());
     }
 }

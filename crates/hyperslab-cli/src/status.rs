@@ -71,8 +71,7 @@ pub(crate) fn marks(flags: u8) -> String {
 }
 
 fn writer(status: &FileStatus) -> String {
-    let writers: Vec<String> =
-        status.holders.iter().filter(|holder| holder.writes).map(named).collect();
+    let writers: Vec<String> = status.holders.iter().filter(|holder| holder.writes).map(named).collect();
     match (status.writer_alive, writers.is_empty()) {
         (true, true) => "alive".to_owned(),
         (true, false) => format!("alive: {}", writers.join(", ")),

@@ -4,7 +4,7 @@ use crate::edit;
 use crate::error::Raise;
 use crate::object::PyObject;
 use crate::selection::PySelection;
-use hyperslab::{File, Locking, OpenOptions, ReferenceKind, WriterState};
+use hyperslab::{File, Limits, Locking, OpenOptions, ReferenceKind, WriterState};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::{Bound, PyResult, Python, pyclass, pyfunction, pymethods};
 use pyo3::types::{PyBytes, PyDict};
@@ -30,7 +30,7 @@ fn locks(name: &str) -> PyResult<Locking> {
 
 /// Opens a file.
 #[pyfunction]
-#[pyo3(signature = (path, *, writable = false, swmr = false, locking = "best-effort", vds_prefix = None))]
+#[pyo3(signature = (path, *, writable = false, swmr = false, locking = "best-effort", vds_prefix = None, limits = BTreeMap::new()))]
 pub(crate) fn open(
     py: Python<'_>,
     path: Vec<u8>,
@@ -38,8 +38,11 @@ pub(crate) fn open(
     swmr: bool,
     locking: &str,
     vds_prefix: Option<String>,
+    limits: BTreeMap<String, u64>,
 ) -> PyResult<PyFile> {
-    let mut options = OpenOptions::new().locking(locks(locking)?);
+    let mut all = Limits::default();
+    limits.iter().try_for_each(|(name, value)| all.set(name, *value)).raise()?;
+    let mut options = OpenOptions::new().locking(locks(locking)?).limits(all);
     if let Some(prefix) = vds_prefix {
         options = options.vds_prefix(prefix);
     }

@@ -40,3 +40,17 @@ def test_dask_names_a_dataset_by_its_file_and_path(path):
     with hyperslab.File(path) as file:
         assert file["plain"].__dask_tokenize__() == file["/plain"].__dask_tokenize__()
         assert file["plain"].__dask_tokenize__() != file["virtual"].__dask_tokenize__()
+
+
+def test_limits_are_given_where_a_file_is_opened(tmp_path):
+    path = tmp_path / "links.h5"
+    with hyperslab.File(path, "w") as f:
+        f["end"] = 1
+        f["a"] = hyperslab.SoftLink("/b")
+        f["b"] = hyperslab.SoftLink("/end")
+    with hyperslab.File(path, limits={"links": 1}) as f, pytest.raises(Exception, match="the limit `links` can be raised"):
+        f["a"]
+    with hyperslab.File(path, limits={"links": 2}) as f:
+        assert f["a"][()] == 1
+    with pytest.raises(ValueError, match="no limit is called"):
+        hyperslab.File(path, limits={"patience": 2})

@@ -8,6 +8,7 @@ use crate::file_state::FileState;
 use crate::format::bytes::Address;
 use crate::format::message::link::LinkTarget;
 use crate::format::object_header::kind;
+use crate::limits::Limits;
 use crate::location::{Location, place};
 use crate::object::header::Header;
 use crate::object::links;
@@ -17,9 +18,6 @@ use std::borrow::Cow;
 use std::ops::Deref;
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Soft and external links followed on the way to one object.
-const MOST_LINKS: u32 = 64;
 
 /// A name in a group and what it leads to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -291,7 +289,7 @@ struct Walk {
     file: Arc<FileState>,
     address: Address,
     path: Vec<u8>,
-    links: u32,
+    links: u64,
 }
 
 impl Walk {
@@ -352,10 +350,10 @@ impl Walk {
 
     fn count_link(&mut self) -> Result<()> {
         self.links += 1;
-        if self.links > MOST_LINKS {
-            return Err(Error::limit(format!(
-                "more than {MOST_LINKS} soft and external links on the way, perhaps in a circle"
-            )));
+        let most = self.file.metadata().limits().links;
+        if self.links > most {
+            let what = format!("more than {most} soft and external links on the way, perhaps in a circle");
+            return Err(Limits::refuse("links", what));
         }
         Ok(())
     }

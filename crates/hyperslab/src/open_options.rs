@@ -4,6 +4,7 @@ use crate::error::{Error, Place, Result};
 use crate::file::File;
 use crate::file_state::{FilePlace, FileState};
 use crate::format::bytes::Bounds;
+use crate::limits::Limits;
 use crate::missing_sources::MissingSources;
 use crate::object::group::GroupOptions;
 use crate::open_files;
@@ -42,6 +43,7 @@ pub struct OpenOptions {
     headroom: Option<u64>,
     /// How long a reader of a live file tries to read what is being written.
     pub(crate) deadline: Option<Duration>,
+    pub(crate) limits: Limits,
 }
 
 /// How far beyond its end a live file is announced, unless it is told otherwise.
@@ -100,6 +102,13 @@ impl OpenOptions {
     #[must_use]
     pub fn fill_unreadable(mut self, on: bool) -> Self {
         self.fill_unreadable = on;
+        self
+    }
+
+    /// How much the file may ask for before it is refused.
+    #[must_use]
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -270,7 +279,7 @@ impl OpenOptions {
     pub fn create_in_memory(&self) -> Result<File> {
         let storage = Arc::new(MemoryStorage::default());
         let mut state = FileState::create(storage as Arc<dyn WriteAt>, self, false)?;
-        state.options = self.settled(&state.place);
+        state.adopt(self.settled(&state.place));
         Ok(File { state: Arc::new(state) })
     }
 
@@ -281,7 +290,7 @@ impl OpenOptions {
     pub fn open_rw_bytes(&self, bytes: Vec<u8>) -> Result<File> {
         let storage = Arc::new(MemoryStorage::new(bytes));
         let mut state = FileState::open_writable(storage as Arc<dyn WriteAt>, false)?;
-        state.options = self.settled(&state.place);
+        state.adopt(self.settled(&state.place));
         Ok(File { state: Arc::new(state) })
     }
 
@@ -309,7 +318,7 @@ impl OpenOptions {
 
     fn finish(&self, mut state: FileState, path: &Path, storage: Arc<FileStorage>) -> Result<File> {
         state.place = FilePlace::of(path);
-        state.options = self.settled(&state.place);
+        state.adopt(self.settled(&state.place));
         let stamp = storage.stamp();
         state.stamp = Some(stamp);
         state.locked = Some(storage);
@@ -336,7 +345,7 @@ impl OpenOptions {
         state.place = FilePlace::of(path);
         state.stamp = Some(stamp);
         state.locked = Some(storage);
-        state.options = self.settled(&state.place);
+        state.adopt(self.settled(&state.place));
         Ok(File { state: Arc::new(state) })
     }
 }

@@ -6,15 +6,13 @@ use crate::file_state::FileState;
 use crate::format::bytes::Wire;
 use crate::format::message::layout::DataLayout;
 use crate::format::object_header::{RawMessage, kind};
+use crate::limits::Limits;
 use crate::object::header::edit;
 use crate::read;
 use crate::space::{AxisSlab, Part, PartAxis, Segment, Selection};
 use crate::vds::layout::{VirtualLayout, VirtualSource};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// Mappings a flattened dataset may have.
-const MOST_FLAT: usize = 1 << 22;
 
 /// A box of a part: on each axis one segment.
 type Pieces<'a> = Vec<(&'a PartAxis, &'a Segment)>;
@@ -89,6 +87,7 @@ impl Dataset {
                 );
             }
         }
+        let most = self.file.metadata().limits().flat_mappings;
         for work in plan.reads() {
             let dims = work.source.state.extent.dims();
             let (file, path) = (named(&self.file, &work.source.file), &work.source.path);
@@ -96,8 +95,9 @@ impl Dataset {
             for pieces in work.parts.iter().flat_map(boxes) {
                 let (here, there) = sides(&pieces, (layout.extent().rank(), dims.len()))?;
                 flat.map(&here, &VirtualSource::new(file.clone(), path.clone(), dims).select(there))?;
-                if flat.mappings().len() > MOST_FLAT {
-                    return Err(Error::limit(format!("more than {MOST_FLAT} mappings lead to its elements")));
+                if flat.mappings().len() as u64 > most {
+                    let what = format!("more than {most} mappings lead to its elements");
+                    return Err(Limits::refuse("flat_mappings", what));
                 }
             }
         }

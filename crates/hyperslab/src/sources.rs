@@ -7,6 +7,7 @@ use crate::format::bytes::Address;
 use crate::format::object_header::kind;
 use crate::group::find_header;
 use crate::layout::pool;
+use crate::limits::Limits;
 use crate::location::place;
 use crate::missing_sources::MissingSource;
 use crate::open_files;
@@ -20,12 +21,6 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-
-/// Virtual datasets within virtual datasets.
-const MOST_NESTED: usize = 64;
-/// Virtual datasets of the third level and below that one read may open: a few nested ones that each
-/// read the next twice would otherwise multiply without end.
-const MOST_INNER: usize = 1 << 14;
 
 /// A dataset that a virtual one reads from, open.
 #[derive(Clone, Debug)]
@@ -116,14 +111,18 @@ impl<'a> Chain<'a> {
             Asked::By(access, epoch) => (None, access.clone(), epoch),
             Asked::Within(chain) => (Some(chain), chain.access.inherited(), chain.epoch),
         };
+        let limits = file.metadata().limits();
         let depth = parent.map_or(1, |parent| parent.depth + 1);
-        if depth > MOST_NESTED {
-            return Err(Error::limit(format!("virtual datasets are nested more than {MOST_NESTED} deep")));
+        if depth as u64 > limits.nesting {
+            let what = format!("virtual datasets are nested more than {} deep", limits.nesting);
+            return Err(Limits::refuse("nesting", what));
         }
         let opened = parent.map_or_else(Arc::default, |parent| Arc::clone(&parent.opened));
-        if depth > 2 && opened.fetch_add(1, Ordering::Relaxed) >= MOST_INNER {
-            let message = format!("more than {MOST_INNER} virtual datasets within others are needed");
-            return Err(Error::limit(message));
+        // A few nested ones that each read the next twice would otherwise multiply without end.
+        if depth > 2 && opened.fetch_add(1, Ordering::Relaxed) as u64 >= limits.nested_datasets {
+            let what =
+                format!("more than {} virtual datasets within others are needed", limits.nested_datasets);
+            return Err(Limits::refuse("nested_datasets", what));
         }
         let mut above = parent;
         while let Some(chain) = above {
@@ -180,6 +179,10 @@ pub(crate) struct FileSources<'a> {
 
 impl Sources for FileSources<'_> {
     type Source = OpenSource;
+
+    fn limits(&self) -> Limits {
+        self.chain.file.metadata().limits()
+    }
 
     fn open(&self, names: &[SourceName]) -> Vec<Result<Option<OpenSource>>> {
         let mut by_file: HashMap<&[u8], Vec<usize>> = HashMap::new();

@@ -119,7 +119,9 @@ impl Dataset {
             return Ok(Vec::new());
         }
         let parts = space::parts(selection, &self.shape()).at(|| self.place())?;
-        let mut met = layout.meeting(&parts, usize::MAX).at(|| self.place())?;
+        let mut met = layout
+            .meeting(&parts, usize::MAX, self.file.metadata().limits().touched_sources)
+            .at(|| self.place())?;
         met.dedup_by_key(|met| (met.mapping, met.block));
         let mut opened: HashMap<Name, Opened> = HashMap::new();
         let mut all = Vec::with_capacity(met.len());

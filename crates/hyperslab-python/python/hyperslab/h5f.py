@@ -140,6 +140,10 @@ def _prefix(fapl):
     return os.environ.get("HDF5_VDS_PREFIX") or None
 
 
+def _limits(fapl):
+    return {} if fapl is None else fapl._values.get("limits", {})
+
+
 def _locking(fapl):
     """The locking of a property list; the environment has the last word, in the engine."""
     wanted, lenient = (True, True) if fapl is None else fapl.get_file_locking()
@@ -167,7 +171,7 @@ def open(name, flags=ACC_RDWR, fapl=None):
         shared = fapl.opens()(name, flags, fapl)
     else:
         native = _native.open(
-            name, writable=writable, swmr=options["swmr"], locking=_locking(fapl), vds_prefix=_prefix(fapl)
+            name, writable=writable, swmr=options["swmr"], locking=_locking(fapl), vds_prefix=_prefix(fapl), limits=_limits(fapl)
         )
         shared = _handles.keep(native, name, writable, live)
         shared.swmr = bool(writable and flags & ACC_SWMR_WRITE)

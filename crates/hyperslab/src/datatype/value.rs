@@ -5,10 +5,7 @@ use super::decimal::LongFloat;
 use super::vlen::{Heap, fetch};
 use super::{Class, Datatype, Enumeration, Float, Integer, VariableKind};
 use crate::error::{Error, Place, Result};
-
-/// Bytes that sequences within sequences may take from the heap for one element: their elements may all
-/// point at the same bytes, so that a small file could otherwise unfold without end.
-const MAX_UNFOLDED: usize = 64 << 20;
+use crate::limits::Limits;
 
 /// One element, in a form that can be shown.
 ///
@@ -47,16 +44,18 @@ impl Value {
     ///
     /// # Errors
     /// `Malformed` when `bytes` is shorter than an element, `Unsupported` for a floating-point layout out
-    /// of the ordinary, `Limit` when nested sequences unfold to more than 64 MiB; what the heap says.
+    /// of the ordinary, `Limit` when nested sequences unfold to more than the limit; what the heap says.
     pub(crate) fn decode(datatype: &Datatype, bytes: &[u8], heap: &dyn Heap) -> Result<Self> {
-        Decoder { heap, left: MAX_UNFOLDED, level: 0 }.value(datatype, bytes)
+        Decoder { heap, left: heap.most_unfolded(), level: 0 }.value(datatype, bytes)
     }
 }
 
 struct Decoder<'a> {
     heap: &'a dyn Heap,
     /// Bytes that may still be taken from the heap below the first level.
-    left: usize,
+    /// Bytes that sequences within sequences may still take from the heap: their elements may all point at the
+    /// same bytes, so that a small file could otherwise unfold without end.
+    left: u64,
     /// Sequences around the current one.
     level: usize,
 }
@@ -116,8 +115,10 @@ impl Decoder<'_> {
         let bytes = fetch(stored, size, self.heap)?;
         if self.level > 0 {
             // What an element costs beside its bytes counts too.
-            self.left = self.left.checked_sub(bytes.len().saturating_add(16)).ok_or_else(|| {
-                Error::limit(format!("sequences within one element unfold to more than {MAX_UNFOLDED} bytes"))
+            self.left = self.left.checked_sub(bytes.len().saturating_add(16) as u64).ok_or_else(|| {
+                let most = self.heap.most_unfolded();
+                let what = format!("sequences within one element unfold to more than {most} bytes");
+                Limits::refuse("unfolded_bytes", what)
             })?;
         }
         Ok(bytes)

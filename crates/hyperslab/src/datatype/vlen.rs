@@ -3,12 +3,18 @@
 use super::{ByteOrder, CharacterSet, Class, Datatype, StringPadding};
 
 use crate::error::{Error, Place, Result};
+use crate::limits::Limits;
 
 /// Where variable-length elements keep their bytes.
 pub(crate) trait Heap: Send + Sync {
     /// The bytes of a stored element: its length in elements (4 bytes), then a place in the heap at the
     /// widths of the file. Not asked for elements of length 0.
     fn fetch(&self, stored: &[u8]) -> Result<Vec<u8>>;
+
+    /// Bytes that sequences within one element may unfold to.
+    fn most_unfolded(&self) -> u64 {
+        Limits::default().unfolded_bytes
+    }
 
     /// Where new elements go; none when the heap is only read.
     fn writer(&self) -> Option<&dyn HeapWriter> {

@@ -6,18 +6,18 @@ mod kept;
 
 pub(crate) use find::editable;
 
-use crate::file_state::find::find_superblock;
-use crate::file_state::kept::Kept;
 use crate::dataset::DatasetCell;
 use crate::error::{Error, Result};
+use crate::file_state::find::find_superblock;
+use crate::file_state::kept::Kept;
 use crate::format::bytes::{Address, Bounds, Wire};
 use crate::format::message::other::{FileSpace, SymbolTable};
 use crate::format::object_header::kind;
 use crate::format::superblock::{OPEN_FOR_WRITE, Purpose, Superblock};
 use crate::metadata::Metadata;
 use crate::metadata::live::SHARED;
-use crate::object::header::Header;
 use crate::object::Objects;
+use crate::object::header::Header;
 use crate::open_options::OpenOptions;
 use crate::storage::file::{FileStorage, Stamp};
 use crate::storage::pages::Pages;
@@ -218,6 +218,12 @@ impl FileState {
             following: None,
             watch: OnceLock::new(),
         }
+    }
+
+    /// From now on the file is used as `options` say.
+    pub(crate) fn adopt(&mut self, options: OpenOptions) {
+        self.objects.metadata.set_limits(options.limits);
+        self.options = options;
     }
 
     pub(crate) fn metadata(&self) -> &Metadata {

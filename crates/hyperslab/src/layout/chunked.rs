@@ -10,13 +10,12 @@ use crate::layout::execute::{GAP, Identity, Linear, Scratch, Stored, Transfer, r
 use crate::layout::plan::{Division, Tiling};
 use crate::layout::pool;
 use crate::layout::wanted::{Task, Wanted};
+use crate::limits::Limits;
 use crate::metadata::Metadata;
 use crate::storage::coalesce;
 use std::collections::BTreeSet;
 use std::ops::Range;
 
-/// No chunk has more bytes: the format counts them in 32 bits almost everywhere.
-const LARGEST: u64 = 4 << 30;
 /// Chunks that are known before they are read; bounds the list of them.
 const TASKS: usize = 1 << 14;
 /// Cells of several parts that are sorted by chunk at once; bounds the list of them.
@@ -56,7 +55,7 @@ impl Chunks<'_> {
         range: Range<usize>,
         transfer: &Transfer<'_>,
     ) -> Result<()> {
-        chunk_bytes(self.grid, self.element)?;
+        chunk_bytes(self.metadata, self.grid, self.element)?;
         let tiling = Tiling::new(&self.grid.chunk, self.element)?;
         let mut batch: Vec<Cells<'_>> = Vec::new();
         let mut count = 0usize;
@@ -128,11 +127,7 @@ impl Chunks<'_> {
             return Ok(());
         }
         self.linear.check_whole(chunk.address.0, stored)?;
-        if stored > LARGEST {
-            return Err(Error::limit(format!(
-                "stored in {stored} bytes, at most {LARGEST} are read at once"
-            )));
-        }
+        Limits::check(stored, ("chunk_bytes", self.metadata.limits().chunk_bytes), "stored bytes")?;
         let deflated = self.pipeline.filters.iter().all(|filter| DEFLATE_FAMILY.contains(&filter.id));
         if deflated && bytes > stored.saturating_mul(INFLATED).saturating_add(64 << 10) {
             return Err(Error::malformed(format!(
@@ -184,14 +179,9 @@ impl Chunks<'_> {
 }
 
 /// Bytes of a decoded chunk.
-pub(crate) fn chunk_bytes(grid: &ChunkGrid, element: usize) -> Result<usize> {
+pub(crate) fn chunk_bytes(md: &Metadata, grid: &ChunkGrid, element: usize) -> Result<usize> {
     let bytes = contiguous::total(&grid.chunk, element)?;
-    if bytes > LARGEST {
-        return Err(Error::limit(format!(
-            "chunks of {:?} elements of {element} bytes, at most {LARGEST} bytes are decoded at once",
-            grid.chunk
-        )));
-    }
+    Limits::check(bytes, ("chunk_bytes", md.limits().chunk_bytes), "bytes of one chunk")?;
     to_usize(bytes)
 }
 

@@ -109,7 +109,7 @@ impl<'a> ChunkWriter<'a> {
         (element, fill): (usize, &'a [u8]),
         change: &'a mut Option<Change>,
     ) -> Result<Self> {
-        let bytes = chunk_bytes(set.grid, element)?;
+        let bytes = chunk_bytes(metadata, set.grid, element)?;
         if !fill.is_empty() && fill.len() != element {
             return Err(Error::malformed(format!(
                 "fill value has {} bytes, an element has {element}",

@@ -12,6 +12,7 @@ use crate::error::{Error, Result, to_usize};
 use crate::format::btree_v1::TreeK;
 use crate::format::bytes::{Address, Body, Bounds, Cursor, Sink, Widths, Wire};
 use crate::format::superblock::Superblock;
+use crate::limits::Limits;
 use crate::metadata::decoded::{Decoded, Known, Seen};
 use crate::metadata::followed::Followed;
 use crate::metadata::live::Live;
@@ -23,9 +24,6 @@ use parking_lot::Mutex;
 use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// No single structure of metadata is read that is larger than this.
-const LARGEST: usize = 1 << 30;
 
 /// The metadata of one open file.
 #[derive(Debug)]
@@ -42,6 +40,7 @@ pub(crate) struct Metadata {
     decoded: Decoded,
     /// What is different when somebody else writes the file.
     followed: Option<Followed>,
+    limits: Limits,
 }
 
 impl Metadata {
@@ -57,6 +56,7 @@ impl Metadata {
             staged: None,
             decoded: Decoded::default(),
             followed: None,
+            limits: Limits::default(),
         }
     }
 
@@ -122,6 +122,16 @@ impl Metadata {
         bytes.get(from..from.checked_add(length)?).map(<[u8]>::to_vec)
     }
 
+    /// How much the file may ask for.
+    pub(crate) fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// From now on the file may ask for so much.
+    pub(crate) fn set_limits(&mut self, limits: Limits) {
+        self.limits = limits;
+    }
+
     pub(crate) fn widths(&self) -> Widths {
         self.widths
     }
@@ -152,11 +162,8 @@ impl Metadata {
                 "needs {length} bytes at {address}, the file has {left} there"
             )));
         }
-        if length > LARGEST {
-            return Err(Error::limit(format!(
-                "a structure of {length} bytes, at most {LARGEST} are read at once"
-            )));
-        }
+        let most = ("structure_bytes", self.limits.structure_bytes);
+        Limits::check(length as u64, most, "bytes of one structure")?;
         let mut bytes = vec![0; length];
         let Some(staged) = &self.staged else {
             if let Some(bytes) = self.in_image(address, length) {
@@ -427,6 +434,17 @@ impl Metadata {
         let result = change(&mut bytes)?;
         staged.lock().put(stage, address, bytes, seal);
         Ok(result)
+    }
+
+    /// Reads the block of `length` bytes at `address`, unless it is staged: changing it then needs nothing of the
+    /// file, and so cannot fail between two changes that belong together.
+    pub(crate) fn hold(&self, (stage, seal): (Stage, Seal), address: Address, length: usize) -> Result<()> {
+        let staged = self.writer()?;
+        if staged.lock().block(address, length).is_none() {
+            let bytes = self.read(address, length)?;
+            staged.lock().put(stage, address, bytes, seal);
+        }
+        Ok(())
     }
 
     /// A copy of the staged block of `length` bytes at `address`, whose checksum may be owed and is

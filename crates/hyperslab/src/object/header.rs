@@ -9,14 +9,13 @@ use crate::format::object_header::{
     Framed, PREFIX_2_MAX, Prefix, RawMessage, kind, open_continuation, read_continuation, read_messages,
     read_prefix,
 };
+use crate::limits::Limits;
 use crate::metadata::Metadata;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Chunks of one header; real headers have a handful.
 const MOST_CHUNKS: usize = 4096;
-/// Bytes of messages of one header.
-const MOST_BYTES: u64 = 256 << 20;
 /// Most first chunks fit in so many bytes, so that they are read by one read where nothing is kept.
 const USUAL: usize = 512;
 
@@ -101,7 +100,8 @@ impl Header {
             let (at, length) = read_continuation(&mut Cursor::new(&message.body, metadata.widths()))?;
             bytes = bytes.saturating_add(length);
             let seen = header.chunks.iter().any(|chunk| chunk.address == at);
-            if seen || header.chunks.len() >= MOST_CHUNKS || bytes > MOST_BYTES {
+            Limits::check(bytes, ("header_bytes", metadata.limits().header_bytes), "bytes of messages")?;
+            if seen || header.chunks.len() >= MOST_CHUNKS {
                 return Err(Error::malformed(format!(
                     "its continuations run in a circle or on without end at {at}"
                 )));

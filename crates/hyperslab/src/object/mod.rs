@@ -153,6 +153,10 @@ impl HeapWriter for Objects {
 }
 
 impl Heap for Objects {
+    fn most_unfolded(&self) -> u64 {
+        self.metadata.limits().unfolded_bytes
+    }
+
     /// Spec: III.E, "global heap ID" as variable-length elements store it.
     fn fetch(&self, stored: &[u8]) -> Result<Vec<u8>> {
         let mut cursor = Cursor::new(stored, self.metadata.widths());

@@ -1,6 +1,7 @@
 //! How large a virtual dataset with unlimited mappings is, which its sources decide.
 
 use crate::error::{Error, Place, Result};
+use crate::limits::Limits;
 use crate::space::{AxisSlab, Extent, Hyperslab, Selection};
 use crate::vds::access::DatasetAccess;
 use crate::vds::layout::VirtualLayout;
@@ -8,8 +9,6 @@ use crate::vds::mapping::VirtualMapping;
 use crate::vds::source::{Source, SourceName, Sources};
 use std::collections::{HashMap, HashSet};
 
-/// Numbered sources that are looked for, of one mapping.
-const MOST_NUMBERED: u64 = 1 << 20;
 /// Numbered sources that are looked for at once.
 const PROBED: u64 = 16;
 
@@ -95,10 +94,12 @@ fn name_of(mapping: &VirtualMapping, block: Option<u64>) -> SourceName {
 
 /// The number after that of the last source, of which `gap` in a row may be missing.
 fn count_numbered<S: Sources>(mapping: &VirtualMapping, gap: u64, sources: &S) -> Result<u64> {
+    let most = sources.limits().numbered_sources;
     let (mut count, mut probed) = (0_u64, 0_u64);
     while probed <= count.saturating_add(gap) {
-        if probed.saturating_sub(count) > MOST_NUMBERED || count > MOST_NUMBERED {
-            return Err(Error::limit(format!("more than {MOST_NUMBERED} numbered sources are looked for")));
+        if probed.saturating_sub(count) > most || count > most {
+            let what = format!("more than {most} numbered sources are looked for");
+            return Err(Limits::refuse("numbered_sources", what));
         }
         // More than one ahead is only worth it once some were found.
         let ahead = gap.saturating_add(if count == 0 { 1 } else { PROBED }).min(PROBED);

@@ -48,7 +48,7 @@ pub(crate) fn gather<S: Sources>(
     sources: &S,
     most: usize,
 ) -> Result<Gather<S::Source>> {
-    let wanted = wanted(layout, parts, most.saturating_mul(MET_PER_PART))?;
+    let wanted = wanted(layout, parts, most.saturating_mul(MET_PER_PART), sources.limits().touched_sources)?;
     let mut names = Vec::new();
     let mut numbers: HashMap<SourceName, usize> = HashMap::new();
     let mut source_of = Vec::with_capacity(wanted.len());
@@ -88,8 +88,8 @@ struct Wanted {
     parts: Vec<usize>,
 }
 
-fn wanted(layout: &VirtualLayout, parts: &[Part], most: usize) -> Result<Vec<Wanted>> {
-    let met = layout.meeting(parts, most)?;
+fn wanted(layout: &VirtualLayout, parts: &[Part], most: usize, numbered: u64) -> Result<Vec<Wanted>> {
+    let met = layout.meeting(parts, most, numbered)?;
     let mut all = Vec::with_capacity(met.len());
     for group in met.chunk_by(|one, other| (one.mapping, one.block) == (other.mapping, other.block)) {
         let Some(&Met { mapping: number, block, .. }) = group.first() else { continue };

@@ -7,14 +7,13 @@ use crate::error::{Error, Place, Result};
 use crate::format::bytes::{Cursor, Sink, Widths};
 use crate::format::selection::Oldest;
 use crate::format::virtual_block::{Mapped, VirtualBlock};
+use crate::limits::Limits;
 use crate::space::{Extent, Hyperslab, Part, PartAxis, Selection};
 use crate::vds::extent::Resolved;
 use crate::vds::interval::{Boxes, Index};
 use crate::vds::mapping::{VirtualMapping, check_counts, check_names, is_numbered};
 use crate::vds::mappings::{Mappings, VirtualMappings};
 
-/// The most numbered blocks of one mapping that a request may touch.
-const MAX_BLOCKS: u64 = 1 << 22;
 /// About the bytes of a stored mapping.
 const ENTRY: usize = 100;
 
@@ -229,8 +228,8 @@ impl VirtualLayout {
     /// The mappings that parts of the dataset may take elements from, in list order.
     ///
     /// Only bounding boxes are compared.
-    /// Fails when there are more than `most`.
-    pub(crate) fn meeting(&self, parts: &[Part], most: usize) -> Result<Vec<Met>> {
+    /// Fails when there are more than `most`, or a mapping has more than `numbered` sources there.
+    pub(crate) fn meeting(&self, parts: &[Part], most: usize, numbered: u64) -> Result<Vec<Met>> {
         let rank = self.extent.rank();
         let index = self.index.get_or_init(|| self.build_index());
         let mut met = Vec::new();
@@ -243,7 +242,7 @@ impl VirtualLayout {
                 let first = met.iter().rposition(|met| met.part != number).map_or(0, |last| last + 1);
                 let unnumbered = met.split_off(first);
                 for one in unnumbered {
-                    self.blocks(one, &sides, &mut met)?;
+                    self.blocks(one, &sides, numbered, &mut met)?;
                 }
             }
             if met.len() > most {
@@ -259,7 +258,7 @@ impl VirtualLayout {
     }
 
     /// The blocks of a numbered mapping that meet `sides`, or the mapping itself.
-    fn blocks(&self, met: Met, sides: &[(u64, u64)], all: &mut Vec<Met>) -> Result<()> {
+    fn blocks(&self, met: Met, sides: &[(u64, u64)], most: u64, all: &mut Vec<Met>) -> Result<()> {
         let numbered = self.is_numbered(met.mapping);
         let selection = self.mappings.virtual_selection(met.mapping).filter(|_| numbered);
         let Some(Selection::Hyperslab(Hyperslab::Regular(axes))) = &selection else {
@@ -275,8 +274,9 @@ impl VirtualLayout {
         let lowest = low.saturating_add(1).saturating_sub(reach).div_ceil(slab.stride.max(1));
         let count = self.found.get(&met.mapping).map_or_else(|| highest.saturating_add(1), |found| *found);
         let highest = highest.saturating_add(1).min(count);
-        if highest.saturating_sub(lowest) > MAX_BLOCKS {
-            return Err(Error::limit(format!("a request touches more than {MAX_BLOCKS} numbered sources")));
+        if highest.saturating_sub(lowest) > most {
+            let what = format!("a request touches more than {most} numbered sources");
+            return Err(Limits::refuse("touched_sources", what));
         }
         all.extend((lowest..highest).map(|block| Met { block: Some(block), ..met }));
         Ok(())
@@ -379,7 +379,7 @@ mod tests {
         let layout = rows(200);
         let wanted = parts(&Selection::from_ranges(&[70..73, 2..4]).unwrap(), &[200, 10]).unwrap();
         let met: Vec<usize> =
-            layout.meeting(&wanted, usize::MAX).unwrap().iter().map(|met| met.mapping).collect();
+            layout.meeting(&wanted, usize::MAX, u64::MAX).unwrap().iter().map(|met| met.mapping).collect();
         assert_eq!(met, [70, 71, 72]);
     }
 
@@ -391,7 +391,7 @@ mod tests {
         let here = Selection::from_axes(vec![blocks]).unwrap();
         layout.map(&here, &VirtualSource::new("f%b.h5", "/d", &[2])).unwrap();
         let wanted = parts(&Selection::from_axes(vec![AxisSlab::range(2, 5)]).unwrap(), &[17]).unwrap();
-        let met = layout.meeting(&wanted, usize::MAX).unwrap();
+        let met = layout.meeting(&wanted, usize::MAX, u64::MAX).unwrap();
         assert_eq!(met, [0, 1].map(|block| Met { mapping: 0, block: Some(block), part: 0 }));
         let names = layout.mappings().get(0).unwrap().names(met[1].block);
         assert_eq!(&*names.0, b"f1.h5");

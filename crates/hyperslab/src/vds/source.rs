@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::error::Result;
+use crate::limits::Limits;
 
 /// A source as named by a mapping, block numbers put in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -25,6 +26,11 @@ pub(crate) trait Sources {
 
     /// Opens each of `names`, all different; `None` for one that does not exist.
     fn open(&self, names: &[SourceName]) -> Vec<Result<Option<Self::Source>>>;
+
+    /// How much may be asked for.
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
 
     /// Told of a source that a mapping needs and that does not exist; may say that this is an error.
     fn missing(&self, _mapping: usize, _name: &SourceName) -> Result<()> {

@@ -47,12 +47,16 @@ class File(Group):
     vds_missing
         What reading a virtual dataset does where a source is missing: ``'fill'`` gives the fill value, ``'warn'`` warns too, and
         ``'error'`` raises. ``Dataset.gaps()`` tells what is missing.
+    limits
+        How much the file may ask for before it is refused, as a dictionary of names and numbers; an error that meets a limit
+        names it.
     """
 
     def __init__(self, name, mode="r", driver=None, libver=None, userblock_size=None, swmr=False, rdcc_nslots=None,
                  rdcc_nbytes=None, rdcc_w0=None, track_order=None, fs_strategy=None, fs_persist=False, fs_threshold=1,
                  fs_page_size=None, page_buf_size=None, min_meta_keep=0, min_raw_keep=0, locking=None, alignment_threshold=1,
-                 alignment_interval=1, meta_block_size=None, *, track_times=False, vds_missing="fill", **kwds):  # fmt: skip
+                 alignment_interval=1, meta_block_size=None, *, track_times=False, vds_missing="fill",
+                 limits=None, **kwds):  # fmt: skip
         if isinstance(name, ObjectID):
             from .. import h5i
 
@@ -73,13 +77,14 @@ class File(Group):
             driver=driver, libver=libver, swmr=swmr, rdcc_nslots=rdcc_nslots, rdcc_nbytes=rdcc_nbytes, rdcc_w0=rdcc_w0,
             page_buf_size=page_buf_size, min_meta_keep=min_meta_keep, min_raw_keep=min_raw_keep, locking=locking,
             alignment_threshold=alignment_threshold, alignment_interval=alignment_interval, meta_block_size=meta_block_size,
-            vds_missing=vds_missing, **kwds,
+            vds_missing=vds_missing, limits=limits, **kwds,
         )  # fmt: skip
         name, driver, kwds = _named(name, driver, kwds)
         fapl = make_fapl(
             driver, libver, rdcc_nslots, rdcc_nbytes, rdcc_w0, locking, page_buf_size, min_meta_keep, min_raw_keep,
             alignment_threshold, alignment_interval, meta_block_size, **kwds,
         )  # fmt: skip
+        fapl._values["limits"] = dict(limits or {})
         track_order = h5.get_config().track_order if track_order is None else track_order
         fcpl = make_fcpl(track_order, track_times, fs_strategy, fs_persist, fs_threshold, fs_page_size)
         fid = make_fid(name, mode, userblock_size, fapl, fcpl, swmr)

@@ -14,6 +14,8 @@ use std::sync::Arc;
 /// Nodes are split when full and merged below 40 %, as libhdf5 does.
 const SPLIT_PERCENT: u8 = 100;
 const MERGE_PERCENT: u8 = 40;
+/// When the header of a tree reaches the file, and where its checksum is.
+const HEADER: (Stage, Seal) = (Stage::IndexHeader, Seal::Last);
 
 /// A version-2 B-tree: where it is, and what never changes about it.
 #[derive(Debug)]
@@ -292,18 +294,26 @@ impl BTreeV2 {
         records: u64,
         change: impl FnOnce(&mut [u8]) -> Result<()>,
     ) -> Result<()> {
-        let seal = self.shape.used(records, height, md.widths())?.saturating_sub(4);
-        let role = (stage_of(height), Seal::After(seal));
-        md.edit(role, address_of(pointer)?, self.shape.node_size, change)
+        md.edit(self.role(md, records, height)?, address_of(pointer)?, self.shape.node_size, change)
     }
 
-    /// Where the next versions of the nodes of a path are to be edited: while others read the file, at new
-    /// places, since a reader may come by an older path. Whoever changes a node goes on to change those above.
+    /// Gets the nodes of a path ready to be changed: what cannot be read is met before anything is changed.
+    ///
+    /// While others read the file, their next versions are at new places, since a reader may come by an older
+    /// path. Whoever changes a node goes on to change those above.
     fn shadow_path(&self, md: &Metadata, path: &mut [Step]) -> Result<()> {
+        md.hold(HEADER, self.address, BTreeV2Header::size(md.widths()))?;
         for step in path {
             step.pointer.address = Some(self.shadow(md, step.pointer, step.height)?);
+            let role = self.role(md, step.pointer.records, step.height)?;
+            md.hold(role, address_of(step.pointer)?, self.shape.node_size)?;
         }
         Ok(())
+    }
+
+    fn role(&self, md: &Metadata, records: u64, height: u16) -> Result<(Stage, Seal)> {
+        let seal = self.shape.used(records, height, md.widths())?.saturating_sub(4);
+        Ok((stage_of(height), Seal::After(seal)))
     }
 
     fn shadow(&self, md: &Metadata, pointer: BTreeV2Child, height: u16) -> Result<Address> {
@@ -360,8 +370,7 @@ impl BTreeV2 {
         sink.address(root.address.filter(|_| root.records > 0))?;
         sink.u16(records);
         sink.length(root.total)?;
-        let role = (Stage::IndexHeader, Seal::Last);
-        md.edit(role, self.address, BTreeV2Header::size(md.widths()), |bytes| {
+        md.edit(HEADER, self.address, BTreeV2Header::size(md.widths()), |bytes| {
             for (at, new) in
                 [(BTreeV2Header::DEPTH_AT, &depth.to_le_bytes()[..]), (BTreeV2Header::ROOT_AT, sink.bytes())]
             {

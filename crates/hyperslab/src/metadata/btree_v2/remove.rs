@@ -15,6 +15,7 @@ impl BTreeV2 {
         let inner = path.len().checked_sub(1).filter(|at| path.get(*at).is_some_and(|step| step.height > 0));
         // The last record before one of an inner node takes its place.
         let before = inner.map(|_| self.extend_to_last(md, &mut path)).transpose()?;
+        self.visit_neighbours(md, &path)?;
         self.shadow_path(md, &mut path)?;
         if let (Some(record), Some(step)) = (before, inner.and_then(|at| path.get(at))) {
             self.set_record(md, step, &record)?;
@@ -34,6 +35,22 @@ impl BTreeV2 {
         }
         self.lower(md, below, depth)?;
         Ok(Some(found))
+    }
+
+    /// Reads the neighbours that nodes of a path may have to join, before anything is changed.
+    fn visit_neighbours(&self, md: &Metadata, path: &[Step]) -> Result<()> {
+        for (step, below) in path.iter().zip(path.iter().skip(1)) {
+            let (_, least) = self.shape.limits(below.height).unwrap_or((0, 0));
+            if below.pointer.records > least {
+                continue;
+            }
+            let node = self.node(md, step.pointer, step.height)?;
+            let at = step.index.saturating_sub(1);
+            for child in node.children.iter().skip(at).take(2) {
+                self.node(md, *child, below.height)?;
+            }
+        }
+        Ok(())
     }
 
     /// Follows a way from its last step to the last record of all before that step's record.

@@ -7,12 +7,49 @@ use crate::metadata::Metadata;
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{ReadAt, WriteAt};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
-use std::cmp::Ordering;
+use std::cmp;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// A disk whose reads fail, after some more.
+#[derive(Debug, Default)]
+struct Disk {
+    bytes: MemoryStorage,
+    left: AtomicUsize,
+}
+
+impl ReadAt for Disk {
+    fn len(&self) -> io::Result<u64> {
+        self.bytes.len()
+    }
+
+    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
+        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
+        if left == Ok(1) {
+            return Err(io::Error::other("a worn disk"));
+        }
+        self.bytes.read_at(offset, buffer)
+    }
+}
+
+impl WriteAt for Disk {
+    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.bytes.write_at(offset, bytes)
+    }
+
+    fn set_len(&self, length: u64) -> io::Result<()> {
+        self.bytes.set_len(length)
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 struct File {
-    storage: Arc<MemoryStorage>,
+    storage: Arc<Disk>,
     md: Metadata,
     tree: BTreeV2,
 }
@@ -28,7 +65,7 @@ fn key(record: &[u8]) -> u16 {
     u16::from_le_bytes([record[0], record[1]])
 }
 
-fn to(wanted: u16) -> impl FnMut(&[u8]) -> Result<Ordering> {
+fn to(wanted: u16) -> impl FnMut(&[u8]) -> Result<cmp::Ordering> {
     move |record| Ok(key(record).cmp(&wanted))
 }
 
@@ -48,7 +85,7 @@ impl Walk for All {
 
 impl File {
     fn new(node_size: u32) -> Self {
-        let storage = Arc::new(MemoryStorage::default());
+        let storage = Arc::new(Disk::default());
         let md = Metadata::create(Arc::clone(&storage) as Arc<dyn WriteAt>, 48).unwrap();
         let tree = BTreeV2::create(&md, 10, node_size, 6).unwrap();
         Self { storage, md, tree }
@@ -132,6 +169,35 @@ fn a_deleted_tree_gives_its_space_back() {
     file.md.flush().unwrap();
     // What aligned the first node stays.
     assert!(file.md.trim().unwrap() <= 48 + 40);
+}
+
+#[test]
+fn a_change_during_which_a_read_fails_is_not_made_or_whole() {
+    let mut file = File::new(64);
+    for number in 0..200_u16 {
+        file.tree.insert(&file.md, &record(number * 2, 7), &mut to(number * 2)).unwrap();
+    }
+    let mut model = file.all();
+    for number in (0..60_u16).map(|number| number * 37 % 200) {
+        for reads in 1.. {
+            file = file.reopen();
+            file.storage.left.store(reads, Ordering::Relaxed);
+            let wanted = number * 2;
+            let changed = if model.contains_key(&wanted) && number % 3 > 0 {
+                file.tree.remove(&file.md, &mut to(wanted)).map(|_| model.remove(&wanted).is_some())
+            } else {
+                let added = record(wanted + 1, 9);
+                let done = file.tree.insert(&file.md, &added, &mut to(wanted + 1));
+                done.map(|()| model.insert(wanted + 1, 9).is_none())
+            };
+            let failed = file.storage.left.swap(0, Ordering::Relaxed) == 0;
+            assert_eq!(failed, changed.is_err());
+            assert_eq!(file.all(), model);
+            if !failed {
+                break;
+            }
+        }
+    }
 }
 
 proptest! {
