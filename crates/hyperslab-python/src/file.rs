@@ -6,7 +6,7 @@ use crate::object::PyObject;
 use crate::selection::PySelection;
 use hyperslab::{File, Limits, Locking, OpenOptions, ReferenceKind, WriterState};
 use pyo3::exceptions::PyValueError;
-use pyo3::prelude::{Bound, PyResult, Python, pyclass, pyfunction, pymethods};
+use pyo3::prelude::{Bound, FromPyObject, PyResult, Python, pyclass, pyfunction, pymethods};
 use pyo3::types::{PyBytes, PyDict};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -28,25 +28,32 @@ fn locks(name: &str) -> PyResult<Locking> {
     }
 }
 
+/// How a file that is there is opened.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+pub(crate) struct Opening {
+    writable: bool,
+    #[pyo3(default)]
+    swmr: bool,
+    #[pyo3(default)]
+    locking: Option<String>,
+    #[pyo3(default)]
+    vds_prefix: Option<String>,
+    #[pyo3(default)]
+    limits: BTreeMap<String, u64>,
+}
+
 /// Opens a file.
 #[pyfunction]
-#[pyo3(signature = (path, *, writable = false, swmr = false, locking = "best-effort", vds_prefix = None, limits = BTreeMap::new()))]
-pub(crate) fn open(
-    py: Python<'_>,
-    path: Vec<u8>,
-    writable: bool,
-    swmr: bool,
-    locking: &str,
-    vds_prefix: Option<String>,
-    limits: BTreeMap<String, u64>,
-) -> PyResult<PyFile> {
+pub(crate) fn open(py: Python<'_>, path: Vec<u8>, options: Opening) -> PyResult<PyFile> {
+    let Opening { writable, swmr, locking, vds_prefix, limits } = options;
     let mut all = Limits::default();
     limits.iter().try_for_each(|(name, value)| all.set(name, *value)).raise()?;
-    let mut options = OpenOptions::new().locking(locks(locking)?).limits(all);
+    let locking = locking.as_deref().map(locks).transpose()?.unwrap_or_default();
+    let mut options = OpenOptions::new().locking(locking).limits(all).swmr(swmr);
     if let Some(prefix) = vds_prefix {
         options = options.vds_prefix(prefix);
     }
-    options = options.swmr(swmr);
     let path = PathBuf::from(OsStr::from_bytes(&path));
     py.detach(|| if writable { options.open_rw(path) } else { options.open(path) }).raise().map(PyFile)
 }

@@ -159,7 +159,7 @@ def _writable(path):
     from . import _native
 
     try:
-        return keep(_native.open(path, writable=True), path, True)
+        return keep(_native.open(path, {"writable": True}), path, True)
     except OSError:
         return None
 

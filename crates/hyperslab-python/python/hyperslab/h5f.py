@@ -170,9 +170,10 @@ def open(name, flags=ACC_RDWR, fapl=None):
     if fapl is not None and fapl.opens() is not None:
         shared = fapl.opens()(name, flags, fapl)
     else:
-        native = _native.open(
-            name, writable=writable, swmr=options["swmr"], locking=_locking(fapl), vds_prefix=_prefix(fapl), limits=_limits(fapl)
-        )
+        how = dict(
+            writable=writable, swmr=options["swmr"], locking=_locking(fapl), vds_prefix=_prefix(fapl), limits=_limits(fapl)
+        )  # fmt: skip
+        native = _native.open(name, how)
         shared = _handles.keep(native, name, writable, live)
         shared.swmr = bool(writable and flags & ACC_SWMR_WRITE)
         shared.locking = _asked(fapl)
