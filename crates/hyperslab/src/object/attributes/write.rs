@@ -80,6 +80,7 @@ fn set(objects: &Objects, object: Address, attribute: &AttributeParts<'_>) -> Re
         }
         share(objects, None, Some(&body))?;
         let order = next_order(&header, &mut info)?;
+        edit::hold(md, &header)?;
         dense.insert(attribute.name, &body, order.into())?;
         return if order == NO_ORDER { Ok(()) } else { store(objects, object, &info) };
     }
@@ -174,6 +175,7 @@ fn take(objects: &Objects, object: Address, name: &[u8]) -> Result<()> {
         edit::remove_all(md, object, &which)?;
         return share(objects, Some(&body), None);
     };
+    edit::hold(md, &header)?;
     let entry = dense.remove(name, &|entry| Ok(entry.order))?.ok_or_else(missing)?;
     let body = objects.body_of(kind::ATTRIBUTE, entry.flags, &entry.body)?;
     share(objects, Some(&body), None)?;

@@ -134,8 +134,7 @@ fn write_in_place(
         write_message(message, kept.unwrap_or(*order), &prefix, &mut sink)?;
     }
     write_room_head(rest, &prefix, &mut sink)?;
-    let stage = if chunk == 0 { Stage::ObjectHeader } else { Stage::HeaderChunk };
-    md.edit((stage, seal(&prefix)), address, length, |block| {
+    md.edit((stage_of(chunk), seal(&prefix)), address, length, |block| {
         let end = start.saturating_add(total).saturating_add(rest);
         let room = block.get_mut(start..end).ok_or_else(gone)?;
         let (head, nothing) = room.split_at_mut_checked(sink.position()).ok_or_else(gone)?;
@@ -247,6 +246,21 @@ pub(crate) fn set_link_count(md: &Metadata, address: Address, count: u32) -> Res
         (None, 1) => Ok(()),
         _ => put(md, address, &message),
     }
+}
+
+/// Reads a header that is about to be changed together with what it leads to, so that a disk that cannot be read is
+/// met before that.
+pub(crate) fn hold(md: &Metadata, header: &Header) -> Result<()> {
+    if md.is_live() {
+        return Ok(());
+    }
+    header.chunks.iter().enumerate().try_for_each(|(nth, chunk)| {
+        md.hold((stage_of(nth), seal(&header.prefix)), chunk.address, chunk.length)
+    })
+}
+
+fn stage_of(chunk: usize) -> Stage {
+    if chunk == 0 { Stage::ObjectHeader } else { Stage::HeaderChunk }
 }
 
 fn gone() -> Error {
@@ -551,8 +565,7 @@ impl<'a> Draft<'a> {
             count = count.saturating_add(messages);
         }
         for (nth, part, body) in writes {
-            let stage = if nth == 0 { Stage::ObjectHeader } else { Stage::HeaderChunk };
-            part.write(self.md, (stage, seal(&prefix)), &body)?;
+            part.write(self.md, (stage_of(nth), seal(&prefix)), &body)?;
         }
         for part in self.chunks.iter().filter(|part| part.state == State::Gone) {
             self.md.free(part.address, part.length as u64)?;

@@ -44,7 +44,11 @@ pub(crate) fn rename(objects: &Objects, group: Address, from: &[u8], to: &[u8]) 
     }
     let link = remove(objects, group, from)?;
     let utf8 = link.utf8 || !to.is_ascii();
-    insert(objects, group, &LinkMessage { name: to.to_vec(), utf8, ..link })
+    let renamed = insert(objects, group, &LinkMessage { name: to.to_vec(), utf8, ..link.clone() });
+    renamed.inspect_err(|_| {
+        // The first error is the one to tell.
+        let _ = insert(objects, group, &link);
+    })
 }
 
 fn place(name: &[u8]) -> String {
@@ -82,6 +86,7 @@ fn add(objects: &Objects, group: Address, link: &LinkMessage) -> Result<()> {
     let body = md.body(&*link)?;
     let order = link.order.unwrap_or(0);
     if let Some(dense) = open(objects, &info)? {
+        edit::hold(md, &header)?;
         dense.insert(&link.name, &body, order).map_err(|error| rename_error(&dense, &link.name, error))?;
         return store(objects, group, &before, &info);
     }
@@ -128,6 +133,7 @@ fn take(objects: &Objects, group: Address, name: &[u8]) -> Result<LinkMessage> {
         return Ok(link);
     };
     let order = |entry: &Entry| Ok(decode(objects, &entry.body)?.order.unwrap_or(0));
+    edit::hold(md, &header)?;
     let removed = dense.remove(name, &order)?.ok_or_else(missing)?;
     if dense.len()? < limits(&header).1.into() {
         to_compact(objects, group, &info, &dense)?;
