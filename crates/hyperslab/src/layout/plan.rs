@@ -4,6 +4,7 @@
 
 use crate::error::{Error, Result, to_usize};
 use crate::space::{PartAxis, Segment};
+use smallvec::{SmallVec, smallvec};
 use std::ops::Range;
 
 /// How a source is tiled: the shape of its tiles and where an element is in one.
@@ -133,7 +134,7 @@ impl<'p> CutAxis<'p> {
     }
 
     /// The lanes of a cut: byte offsets in the output, and in the tile.
-    pub(crate) fn lanes(&self, cut: usize, place_stride: usize) -> Result<Vec<Lane>> {
+    pub(crate) fn lanes(&self, cut: usize, place_stride: usize) -> Result<Lanes> {
         let tile = self.tile(cut);
         let low = tile.saturating_mul(self.length);
         let lane = |segment: &Segment| {
@@ -145,9 +146,9 @@ impl<'p> CutAxis<'p> {
                 let high = low.saturating_add(self.length);
                 let first = low.saturating_sub(segment.source).div_ceil(segment.source_step);
                 let past = high.saturating_sub(segment.source).div_ceil(segment.source_step);
-                Ok(vec![lane(&slice(segment, first, past.min(segment.count).saturating_sub(first)))?])
+                Ok(smallvec![lane(&slice(segment, first, past.min(segment.count).saturating_sub(first)))?])
             }
-            Cuts::Sparse { segment, .. } => Ok(vec![lane(&slice(segment, cut as u64, 1))?]),
+            Cuts::Sparse { segment, .. } => Ok(smallvec![lane(&slice(segment, cut as u64, 1))?]),
             Cuts::Listed { pieces, ranges } => {
                 let (start, end) = ranges.get(cut).copied().unwrap_or_default();
                 pieces.get(start..end).unwrap_or_default().iter().map(|(_, piece)| lane(piece)).collect()
@@ -263,10 +264,15 @@ impl Lane {
     }
 }
 
+/// Lanes along one axis, most often a single one.
+pub(crate) type Lanes = SmallVec<[Lane; 1]>;
+/// The lanes of each axis, most often few; they are not worth an allocation for every tile.
+pub(crate) type Axes = SmallVec<[Lanes; 4]>;
+
 /// What a tile and a part have in common: a product of axes of lanes, outermost in the source first.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Nest {
-    axes: Vec<Vec<Lane>>,
+    axes: Axes,
 }
 
 /// How a nest is divided into windows.
@@ -282,10 +288,10 @@ pub(crate) enum Division {
 
 impl Nest {
     /// From axes in the order of the source; what is one run on both sides becomes one lane.
-    pub(crate) fn new(axes: Vec<Vec<Lane>>) -> Self {
-        let mut merged: Vec<Vec<Lane>> = Vec::with_capacity(axes.len());
+    pub(crate) fn new(axes: Axes) -> Self {
+        let mut merged = Axes::new();
         for outer in axes.into_iter().rev() {
-            let joined = match merged.last().map(Vec::as_slice) {
+            let joined = match merged.last().map(SmallVec::as_slice) {
                 Some([inner]) => join(&outer, inner),
                 _ => None,
             };
@@ -367,14 +373,14 @@ impl Nest {
     }
 }
 
-fn count(axes: &[Vec<Lane>]) -> usize {
+fn count(axes: &[Lanes]) -> usize {
     axes.iter()
         .map(|lanes| lanes.iter().fold(0, |sum: usize, lane| sum.saturating_add(lane.count)))
         .fold(1, usize::saturating_mul)
 }
 
 /// The lanes of two axes as one axis, when every inner lane continues the one before it.
-fn join(outer: &[Lane], inner: &Lane) -> Option<Vec<Lane>> {
+fn join(outer: &[Lane], inner: &Lane) -> Option<Lanes> {
     let joined = outer.iter().map(|lane| {
         let shifted = lane.shifted(inner.place, inner.source);
         if inner.count == 1 {
@@ -396,7 +402,7 @@ struct Extent {
 }
 
 impl Extent {
-    fn of(axes: &[Vec<Lane>], element: usize) -> Self {
+    fn of(axes: &[Lanes], element: usize) -> Self {
         let (mut low, mut high) = (0usize, element);
         for lanes in axes {
             let ends = lanes.iter().map(|lane| lane.source.saturating_add(lane.reach()));
@@ -410,7 +416,7 @@ impl Extent {
 /// Cuts one lane of the splitting axis into windows.
 fn cut(
     lane: &Lane,
-    tail: &[Vec<Lane>],
+    tail: &[Lanes],
     inside: &Extent,
     division: Division,
     each: &mut dyn FnMut(&Window<'_>) -> Result<()>,
@@ -443,7 +449,7 @@ fn cut(
 #[derive(Debug)]
 pub(crate) struct Window<'n> {
     head: Lane,
-    tail: &'n [Vec<Lane>],
+    tail: &'n [Lanes],
     /// First byte of the tile that is needed.
     pub(crate) start: usize,
     /// Bytes from there to the end of the last element.
@@ -512,7 +518,7 @@ fn each_lane(
 
 /// Calls `each` with the innermost lanes and the offsets of the elements around them.
 fn walk(
-    axes: &[Vec<Lane>],
+    axes: &[Lanes],
     place: usize,
     source: usize,
     each: &mut dyn FnMut(usize, usize, &Lane) -> Result<()>,
