@@ -121,10 +121,11 @@ def heap_objects(data):
 def main():
     for kind in types():
         save('datatype', kind.encode()[2:])
+        save('message', kind.encode()[2:])
     with tempfile.TemporaryDirectory() as folder:
         make(folder)
         for chunk in chunks(folder):
-            save('superblock_header', chunk)
+            save('filter', chunk)
         paths = glob.glob(folder + '/*.h5') + glob.glob(SHARED + '/**/*', recursive=True)
         for path in sorted(paths):
             if not os.path.isfile(path) or os.path.getsize(path) > LARGEST * (4 if path.startswith(folder) else 1):
@@ -132,12 +133,15 @@ def main():
             with open(path, 'rb') as f:
                 data = f.read()
             save('whole_file', data)
+            save('edit', bytes(range(48)) + data)
             save('superblock_header', data[:2048])
             for piece in pieces(data):
                 save('index_heaps', piece)
             for piece in heap_objects(data):
                 if len(piece) > 16:
                     seen = save('virtual_block', piece)
+                    for match in re.finditer(b'\\x02\\0\\0\\0[\\x01-\\x03]\\0\\0\\0', piece):
+                        save('selection', piece[match.start():])
     print(', '.join('%s: %d seeds' % pair for pair in sorted(seen.items())))
 
 

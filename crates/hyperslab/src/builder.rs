@@ -155,7 +155,7 @@ impl DatasetBuilder {
         self
     }
 
-    /// How long each axis may become, `None` without limit; said after the shape.
+    /// How long each axis may become, `None` without limit; said after the shape, when that is said.
     pub fn max_shape(mut self, max: impl AsRef<[Option<u64>]>) -> Self {
         self.extent = Extent::Simple { dims: self.extent.dims().to_vec(), max: max.as_ref().to_vec() };
         self
@@ -368,9 +368,11 @@ impl DatasetBuilder {
         data: impl Into<ndarray::ArrayView<'a, T, D>>,
     ) -> Result<Dataset> {
         let data = data.into();
-        if self.extent == Extent::Scalar {
-            self.extent =
-                Extent::fixed(&data.shape().iter().map(|length| *length as u64).collect::<Vec<_>>());
+        let shape = || data.shape().iter().map(|length| *length as u64).collect::<Vec<_>>();
+        match &mut self.extent {
+            Extent::Scalar => self.extent = Extent::fixed(&shape()),
+            Extent::Simple { dims, max } if dims.is_empty() && !max.is_empty() => *dims = shape(),
+            _ => {}
         }
         let dataset = self.create(path)?;
         dataset.write(data)?;

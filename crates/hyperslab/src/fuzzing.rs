@@ -1,9 +1,13 @@
 //! Hands any bytes to the parts of the engine that read files, for the targets in `fuzz/`; not for users.
 
+mod edit;
 mod index_heaps;
+mod model;
 mod whole_file;
 
+pub use crate::fuzzing::edit::edit;
 pub use crate::fuzzing::index_heaps::index_heaps;
+pub use crate::fuzzing::model::model;
 pub use crate::fuzzing::whole_file::whole_file;
 
 use crate::datatype::Datatype;
@@ -14,11 +18,14 @@ use crate::format::bytes::Cursor;
 use crate::format::bytes::Sink;
 use crate::format::bytes::Widths;
 use crate::format::bytes::Wire;
+use crate::format::message::attribute::AttributeInfo;
 use crate::format::message::attribute::AttributeMessage;
 use crate::format::message::fill::FillValue;
 use crate::format::message::layout::DataLayout;
 use crate::format::message::link::LinkInfo;
 use crate::format::message::link::LinkMessage;
+use crate::format::message::other::ModificationTime;
+use crate::format::message::other::SymbolTable;
 use crate::format::object_header;
 use crate::format::selection::StoredSelection;
 use crate::format::superblock::Superblock;
@@ -37,12 +44,10 @@ pub fn superblock_header(bytes: &[u8]) {
     for widths in WIDTHS {
         let mut cursor = Cursor::new(bytes, widths);
         let Ok(prefix) = object_header::read_prefix(&mut cursor) else { continue };
-        for message in object_header::read_messages(&mut cursor, &prefix).unwrap_or_default() {
-            any_message(&message.message.body);
+        for framed in object_header::read_messages(&mut cursor, &prefix).unwrap_or_default() {
+            message(&framed.message.body);
         }
     }
-    any_message(bytes);
-    filters(bytes);
 }
 
 /// A datatype message, and the bytes after it as an element.
@@ -54,14 +59,26 @@ pub fn datatype(bytes: &[u8]) {
     }
 }
 
-/// The mappings of a virtual dataset, and a selection on its own.
+/// The mappings of a virtual dataset.
 pub fn virtual_block(bytes: &[u8]) {
     both_ways::<VirtualBlock>(bytes);
+}
+
+/// A selection; it is the same when it is read again.
+pub fn selection(bytes: &[u8]) {
     both_ways::<StoredSelection>(bytes);
+    for widths in WIDTHS {
+        let Ok(read) = StoredSelection::read(&mut Cursor::new(bytes, widths)) else { continue };
+        let mut sink = Sink::new(widths);
+        if read.write(&mut sink).is_ok() {
+            let again = StoredSelection::read(&mut Cursor::new(&sink.into_bytes(), widths));
+            assert!(again.is_ok_and(|again| again.selection == read.selection), "another selection is read");
+        }
+    }
 }
 
 /// A pipeline and a chunk it decodes; or the parameters of a filter, first their number, and a chunk.
-fn filters(bytes: &[u8]) {
+pub fn filter(bytes: &[u8]) {
     let mut cursor = Cursor::new(bytes, Widths::EIGHT);
     if let Ok(pipeline) = FilterPipeline::read(&mut cursor) {
         decode(&pipeline, cursor.rest());
@@ -82,7 +99,8 @@ fn decode(pipeline: &FilterPipeline, stored: &[u8]) {
     }
 }
 
-fn any_message(bytes: &[u8]) {
+/// A message of any type.
+pub fn message(bytes: &[u8]) {
     both_ways::<Extent>(bytes);
     both_ways::<Datatype>(bytes);
     both_ways::<FillValue>(bytes);
@@ -91,6 +109,9 @@ fn any_message(bytes: &[u8]) {
     both_ways::<LinkInfo>(bytes);
     both_ways::<AttributeMessage>(bytes);
     both_ways::<FilterPipeline>(bytes);
+    both_ways::<AttributeInfo>(bytes);
+    both_ways::<SymbolTable>(bytes);
+    both_ways::<ModificationTime>(bytes);
 }
 
 /// Reads a structure at all widths; what was read can be written, and what was written read.
@@ -101,6 +122,38 @@ fn both_ways<T: Wire>(bytes: &[u8]) {
         if value.write(&mut sink).is_ok() {
             let again = sink.into_bytes();
             assert!(T::read(&mut Cursor::new(&again, widths)).is_ok(), "what was written cannot be read");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{edit, model};
+    use proptest::collection::vec;
+    use proptest::prelude::{ProptestConfig, any, prop, proptest};
+
+    const FILES: [&[u8]; 2] =
+        [include_bytes!("../fixtures/messages/v110.h5"), include_bytes!("../fixtures/messages/earliest.h5")];
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_is_written_is_read_whatever_the_order_of_the_calls(calls in vec(any::<u8>(), 1..800)) {
+            model(&calls);
+        }
+
+        #[test]
+        fn a_damaged_file_is_changed_or_an_error(
+            file in prop::sample::select(FILES.to_vec()),
+            plan in vec(any::<u8>(), 48),
+            damage in vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+        ) {
+            let mut bytes = [&plan, file].concat();
+            for (place, value) in damage {
+                bytes[48 + place.index(file.len())] = value;
+            }
+            edit(&bytes);
         }
     }
 }

@@ -18,7 +18,7 @@ mod file_state;
 mod file_status;
 mod filter;
 mod format;
-#[cfg(feature = "fuzzing")]
+#[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
 mod group;

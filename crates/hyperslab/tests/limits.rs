@@ -58,3 +58,11 @@ fn bytes_of_a_chunk_are_counted() {
     file.close().unwrap();
     meets(&path, ("chunk_bytes", 200), |file| file.dataset("x")?.read::<u16>().map(drop));
 }
+
+#[test]
+fn the_page_on_files_you_do_not_trust_names_every_limit() {
+    let page = include_str!("../../../docs/untrusted-files.md");
+    for (name, _) in Limits::default().all() {
+        assert!(page.contains(&format!("| `{name}` |")), "{name} is not on the page");
+    }
+}
