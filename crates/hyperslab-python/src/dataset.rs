@@ -283,10 +283,20 @@ impl PyDataset {
         py.detach(|| self.0.resize(dims)).raise_sizing()
     }
 
-    /// Another handle, which finds and follows the sources of a virtual dataset in its own way.
-    fn with_access(&self, prefix: Option<String>, first_missing: bool, gap: u64) -> Self {
+    /// Another handle, which finds other files, and follows the sources of a virtual dataset, in its own way.
+    fn with_access(
+        &self,
+        prefix: Option<String>,
+        first_missing: bool,
+        gap: u64,
+        external_prefix: Option<String>,
+    ) -> Self {
         let view = if first_missing { ExtentView::FirstMissing } else { ExtentView::LastAvailable };
         let access = DatasetAccess::new().view(view).printf_gap(gap);
+        let access = match external_prefix {
+            Some(prefix) => access.external_prefix(prefix),
+            None => access,
+        };
         Self(self.0.with_access(match prefix {
             Some(prefix) => access.vds_prefix(prefix),
             None => access,

@@ -9,7 +9,7 @@ use hyperslab::{
     VirtualSource,
 };
 use pyo3::FromPyObject;
-use pyo3::exceptions::{PyKeyError, PyNotImplementedError};
+use pyo3::exceptions::{PyKeyError, PyValueError};
 use pyo3::prelude::{Bound, PyAnyMethods, PyResult};
 use pyo3::types::{PyDict, PyDictMethods};
 
@@ -105,8 +105,16 @@ fn group_py<T: Send>(_: &Group, make: impl FnOnce() -> T + Send) -> T {
 
 /// Where the elements are to be.
 fn stored(builder: DatasetBuilder, options: &Bound<'_, PyDict>, extent: Extent) -> PyResult<DatasetBuilder> {
-    if !given::<Vec<(Vec<u8>, u64, u64)>>(options, "external")?.is_empty() {
-        return Err(PyNotImplementedError::new_err("datasets in external raw files cannot be made yet"));
+    let raw_files = given::<Vec<(Vec<u8>, u64, u64)>>(options, "external")?;
+    if !raw_files.is_empty() {
+        if given::<u8>(options, "layout")? != 1 {
+            return Err(PyValueError::new_err("only a contiguous dataset can be in external raw files"));
+        }
+        return raw_files.into_iter().try_fold(builder, |builder, (path, offset, size)| {
+            let path = String::from_utf8(path)
+                .map_err(|_| PyValueError::new_err("the name of an external raw file must be UTF-8"))?;
+            Ok(builder.external(path, offset, Some(size)))
+        });
     }
     match given::<u8>(options, "layout")? {
         0 => Ok(builder.compact()),

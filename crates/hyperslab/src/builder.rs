@@ -14,10 +14,12 @@ use crate::format::object_header::{CONSTANT, RawMessage, kind};
 use crate::group::{Group, Object, join};
 use crate::group_write::split;
 use crate::index;
+use crate::layout::external::ExternalFile;
 use crate::location::place;
 use crate::object::delete;
 use crate::object::group::GroupOptions;
 use crate::object::header::edit;
+use crate::raw_files;
 use crate::space::Extent;
 use crate::stored::Stored;
 use crate::vds::layout::VirtualLayout;
@@ -69,6 +71,7 @@ enum Wanted {
     Contiguous,
     Chunked(Option<Vec<u64>>),
     Virtual(Arc<VirtualLayout>),
+    External(Vec<ExternalFile>),
 }
 
 /// A dataset being described, before it is made.
@@ -188,6 +191,30 @@ impl DatasetBuilder {
     /// Stores the elements in one run of bytes.
     pub fn contiguous(mut self) -> Self {
         self.wanted = Wanted::Contiguous;
+        self
+    }
+
+    /// Stores the elements in raw files beside this one: next in `size` bytes of the file at `path`, from `offset` on.
+    /// Said for each piece; the last may be without end.
+    ///
+    /// The path is kept as it is. A relative one is looked for as [`DatasetAccess`](crate::DatasetAccess) says, then
+    /// in the current directory, then in that of the HDF5 file. A raw file is made when elements are first written.
+    ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// let file = hyperslab::File::create(folder.path().join("run.h5"))?;
+    /// let raw = folder.path().join("run.raw");
+    /// let data = file.new_dataset::<u8>().shape([4]).external(raw.to_str().unwrap(), 2, None).create("data")?;
+    /// data.write(&ndarray::array![5_u8, 6, 7, 8])?;
+    /// assert_eq!(std::fs::read(&raw)?, [0, 0, 5, 6, 7, 8]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn external(mut self, path: impl Into<String>, offset: u64, size: Option<u64>) -> Self {
+        let piece = ExternalFile { path: path.into(), offset, size: size.unwrap_or(u64::MAX) };
+        match &mut self.wanted {
+            Wanted::External(pieces) => pieces.push(piece),
+            wanted => *wanted = Wanted::External(vec![piece]),
+        }
         self
     }
 
@@ -404,6 +431,9 @@ impl DatasetBuilder {
             messages.push(message(kind::FILTER_PIPELINE, CONSTANT, md.body(pipeline)?));
         }
         messages.push(message(kind::LAYOUT, 0, md.body(&layout)?));
+        if let Wanted::External(files) = &self.wanted {
+            messages.push(raw_files::message(md, files)?);
+        }
         if md.bounds() == Bounds::Earliest {
             messages.push(message(kind::TIME, 0, md.body(&modification_time())?));
         }
@@ -475,7 +505,10 @@ impl DatasetBuilder {
         if grows && matches!(self.wanted, Wanted::Compact | Wanted::Contiguous) {
             return Err(Error::usage("a dataset that can grow must be chunked"));
         }
-        Ok(())
+        match &self.wanted {
+            Wanted::External(files) => raw_files::check(files, &self.extent, self.datatype.size() as u64),
+            _ => Ok(()),
+        }
     }
 
     /// The shape of a chunk, when there are to be chunks.

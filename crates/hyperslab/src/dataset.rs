@@ -276,7 +276,7 @@ impl Dataset {
         Self { location, opened: cell.state(), cell, follower: Arc::default() }
     }
 
-    /// Another handle on the same dataset, which finds and follows its sources in its own way.
+    /// Another handle on the same dataset, which finds other files, and follows its sources, in its own way.
     #[must_use]
     pub fn with_access(&self, access: DatasetAccess) -> Self {
         let follower = Arc::new(Follower { access, ..Follower::default() });
@@ -307,7 +307,8 @@ impl Dataset {
     /// The state now, at the size its sources had when this handle first asked them.
     pub(crate) fn followed(&self) -> Result<Arc<DatasetState>> {
         let stored = self.cell.state();
-        if !stored.follows_sources() {
+        let raw = self.under_prefix(&stored);
+        if raw.is_none() && !stored.follows_sources() {
             return Ok(stored);
         }
         let mut followed = self.follower.followed.lock();
@@ -316,9 +317,20 @@ impl Dataset {
         {
             return Ok(Arc::clone(state));
         }
-        let state = sources::follow(&self.file, &stored, self.asked())?;
+        let state = match raw {
+            Some(raw) => Arc::new(stored.stored_as(raw)),
+            None => sources::follow(&self.file, &stored, self.asked())?,
+        };
         *followed = Some((stored, Arc::clone(&state)));
         Ok(state)
+    }
+
+    /// Elements in raw files, when this handle looks for those under a prefix.
+    fn under_prefix(&self, state: &DatasetState) -> Option<stored::Stored> {
+        let (Elements::Stored(stored), Some(prefix)) = (&state.elements, self.access().raw_prefix()) else {
+            return None;
+        };
+        stored.with_prefix(prefix)
     }
 
     /// Who asks for the sources of a virtual dataset.

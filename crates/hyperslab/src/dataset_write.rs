@@ -11,6 +11,7 @@ use crate::layout::direct;
 use crate::layout::execute::Memory;
 use crate::layout::write::{self, Change, ElementsMut};
 use crate::object::header::edit;
+use crate::raw_files;
 use crate::space::{self, Extent, Part, Selection};
 use crate::stored::Stored;
 use crate::vds::extent;
@@ -139,7 +140,7 @@ impl Dataset {
         place_dims: &[u64],
         (datatype, bytes): (&Datatype, &[u8]),
     ) -> Result<()> {
-        let state = self.cell.state();
+        let state = self.state();
         let Elements::Stored(stored) = &state.elements else {
             return Err(Error::usage("a virtual dataset stores no elements"));
         };
@@ -225,7 +226,12 @@ impl Dataset {
                 self.change((&state, stored), |elements| direct::resize(elements, dims))?;
             }
             Elements::Virtual(layout) => extent::check_least(layout, dims)?,
-            Elements::Stored(_) => return Err(Error::usage("only a dataset in chunks can change its size")),
+            Elements::Stored(Stored::External { files, .. }) => {
+                raw_files::check(files, &extent, state.datatype.size() as u64)?;
+            }
+            Elements::Stored(_) => {
+                return Err(Error::usage("only a dataset in chunks or in raw files can change its size"));
+            }
         }
         self.put_extent(&extent)?;
         self.file.forget_layout(self.address);

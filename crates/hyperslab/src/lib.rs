@@ -34,6 +34,7 @@ mod missing_sources;
 mod object;
 mod open_files;
 mod open_options;
+mod raw_files;
 mod reach;
 mod read;
 mod recover;

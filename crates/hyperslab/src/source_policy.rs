@@ -76,6 +76,15 @@ impl<'a> Search<'a> {
         Ok(inside)
     }
 
+    /// Whether a file may be made at `path`; not when there is no directory for it.
+    pub(crate) fn permits_new(&mut self, path: &Path) -> Result<bool> {
+        let directory = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent,
+            _ => Path::new("."),
+        };
+        Ok(directory.is_dir() && self.permits(directory)?)
+    }
+
     /// Fails when nothing was found because of the policy.
     pub(crate) fn finish(&self) -> Result<()> {
         let Some(refused) = &self.refused else { return Ok(()) };

@@ -12,17 +12,14 @@ use crate::index::{self, ChunkGrid, ChunkIndex, StoredChunk};
 use crate::layout::cache::ChunkCache;
 use crate::layout::chunked_mut::ChunkSet;
 use crate::layout::execute::Fresh;
-use crate::layout::external::{ExternalFile, Opener};
+use crate::layout::external::ExternalFile;
 use crate::layout::write::{ElementsMut, LayoutMut};
 use crate::layout::{Elements, Layout};
 use crate::object::Objects;
 use crate::object::header::Header;
-use crate::object::local_heap::LocalHeap;
-use crate::source_policy::{Search, SourcePolicy};
+use crate::raw_files;
+use crate::raw_files::RawFiles;
 use crate::space::Extent;
-use crate::storage::ReadAt;
-use crate::storage::file::FileStorage;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// How the elements of one dataset are stored; owns what [`Layout`] borrows for a read.
@@ -35,7 +32,7 @@ pub(crate) enum Stored {
     },
     External {
         files: Vec<ExternalFile>,
-        beside: Beside,
+        opener: RawFiles,
     },
     Chunked {
         grid: ChunkGrid,
@@ -70,8 +67,8 @@ impl Stored {
         shape: &Shape<'_>,
     ) -> Result<Self> {
         if let Some(external) = external {
-            let files = external_files(file, &external).at(|| "external files message")?;
-            return Ok(Self::External { files, beside: Beside::new(file) });
+            let files = raw_files::list(file, &external).at(|| "external files message")?;
+            return Ok(Self::External { files, opener: RawFiles::new(file) });
         }
         match layout {
             DataLayout::Compact(bytes) => Ok(Self::Compact(bytes)),
@@ -137,6 +134,16 @@ impl Stored {
         }
     }
 
+    /// The same in raw files that are looked for under a prefix; none when the elements are elsewhere.
+    pub(crate) fn with_prefix(&self, prefix: &str) -> Option<Self> {
+        match self {
+            Self::External { files, opener } => {
+                Some(Self::External { files: files.clone(), opener: opener.with_prefix(prefix) })
+            }
+            _ => None,
+        }
+    }
+
     /// A copy of elements that are stored in the layout message.
     pub(crate) fn compact_bytes(&self) -> Option<Vec<u8>> {
         match self {
@@ -157,7 +164,7 @@ impl Stored {
             Self::Contiguous { address, size } => {
                 LayoutMut::Contiguous { address: *address, size: *size, filled: dataset.is_filled() }
             }
-            Self::External { files, beside } => LayoutMut::External { files, opener: beside },
+            Self::External { files, opener } => LayoutMut::External { files, opener },
             Self::Chunked { grid, index, edge_unfiltered, cache, .. } => LayoutMut::Chunked(ChunkSet {
                 grid,
                 index: &**index,
@@ -181,7 +188,7 @@ impl Stored {
         let layout = match self {
             Self::Compact(bytes) => Layout::Compact(bytes),
             Self::Contiguous { address, size } => Layout::Contiguous { address: *address, size: *size },
-            Self::External { files, beside } => Layout::External { files, opener: beside },
+            Self::External { files, opener } => Layout::External { files, opener },
             Self::Chunked { grid, index, edge_unfiltered, identity, cache } => Layout::Chunked {
                 grid,
                 index: Some(&**index),
@@ -238,55 +245,6 @@ fn contiguous_size(address: Option<Address>, stored: Option<u64>, needed: u64) -
             Err(Error::malformed(format!("{stored} bytes are stored, the dataset has {needed}")))
         }
         stored => Ok(stored.unwrap_or(needed)),
-    }
-}
-
-fn external_files(file: &FileState, external: &ExternalFiles) -> Result<Vec<ExternalFile>> {
-    let names = LocalHeap::open(file.metadata(), external.heap)?;
-    let all_ones = crate::format::bytes::all_ones(file.metadata().widths().lengths);
-    external
-        .slots
-        .iter()
-        .map(|slot| {
-            let path = String::from_utf8_lossy(names.name(slot.name.0)?).into_owned();
-            let size = if slot.size.0 == all_ones { u64::MAX } else { slot.size.0 };
-            Ok(ExternalFile { path, offset: slot.offset.0, size })
-        })
-        .collect()
-}
-
-/// Opens raw files in the current directory, or else in the directory of the HDF5 file.
-#[derive(Debug)]
-pub(crate) struct Beside {
-    directory: PathBuf,
-    policy: SourcePolicy,
-}
-
-impl Beside {
-    fn new(file: &FileState) -> Self {
-        Self { directory: file.place.directory.clone(), policy: file.options.source_policy().clone() }
-    }
-
-    fn find(&self, path: &Path) -> Result<FileStorage> {
-        let mut search = Search::under(&self.policy);
-        let missing = std::io::Error::from(std::io::ErrorKind::NotFound);
-        for path in [path.to_path_buf(), self.directory.join(path)] {
-            if !search.permits(&path)? {
-                continue;
-            }
-            match FileStorage::open(&path) {
-                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-                opened => return opened.map_err(|error| Error::io("cannot open the raw file", error)),
-            }
-        }
-        search.finish()?;
-        Err(Error::io("cannot open the raw file", missing))
-    }
-}
-
-impl Opener for Beside {
-    fn open(&self, path: &str) -> Result<Arc<dyn ReadAt>> {
-        Ok(Arc::new(self.find(Path::new(path)).at(|| path.to_owned())?))
     }
 }
 

@@ -237,3 +237,66 @@ fn what_is_not_written_reads_as_zero_also_where_something_else_was() {
     let read = data.read::<u8>().unwrap();
     assert_eq!((read.sum(), read[[10]]), (5, 5));
 }
+
+#[test]
+fn elements_in_raw_files_are_written_there_and_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    for (number, bounds) in ALL.into_iter().enumerate() {
+        let path = folder.path().join(format!("{number}.h5"));
+        let file = OpenOptions::new().bounds(bounds).create(&path).unwrap();
+        let access = hyperslab::DatasetAccess::new().external_prefix("${ORIGIN}/raw");
+        std::fs::create_dir_all(folder.path().join("raw")).unwrap();
+        let (first, second) = (format!("{number}a"), format!("{number}b"));
+        let data = file.new_dataset::<u16>().shape([3, 4]).max_shape([None, Some(4)]);
+        let data = data.external(&first, 3, Some(10)).external(&second, 0, None).create("data").unwrap();
+        let data = data.with_access(access.clone());
+        data.write(&Array2::from_shape_vec((3, 4), (0..12_u16).collect()).unwrap()).unwrap();
+        assert_eq!(std::fs::read(folder.path().join("raw").join(&second)).unwrap().len(), 14);
+        data.resize([4, 4]).unwrap();
+        data.write_slice(&array![77_u16, 78], s![3, 1..3]).unwrap();
+        file.close().unwrap();
+        let file = File::open(&path).unwrap();
+        let data = file.dataset_with("data", &access).unwrap();
+        assert_eq!(data.external_files().collect::<Vec<_>>(), [(&*first, 3, 10), (&*second, 0, u64::MAX)]);
+        let read = data.read::<u16>().unwrap();
+        assert_eq!(read.as_slice().unwrap(), [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 0, 77, 78, 0]);
+        assert_eq!(file.dataset("data").unwrap().read::<u16>().unwrap_err().kind(), ErrorKind::Io);
+    }
+}
+
+#[test]
+fn raw_files_that_cannot_hold_the_elements_are_refused_before_anything_is_made() {
+    let file = in_memory(Bounds::V110);
+    let of = |dims: &[u64]| file.new_dataset::<u16>().shape(dims);
+    let refused = [
+        of(&[4]).external("a", 0, Some(7)),
+        of(&[4]).external("a", 0, None).external("b", 0, Some(8)),
+        of(&[4]).external("", 0, None),
+        of(&[4]).external("a", 0, None).deflate(4),
+        of(&[4]).max_shape([None]).external("a", 0, Some(8)),
+        of(&[4, 2]).max_shape([Some(4), None]).external("a", 0, None),
+    ];
+    for builder in refused {
+        assert_eq!(builder.create("x").unwrap_err().kind(), ErrorKind::Usage);
+    }
+    assert!(file.root().unwrap().links().unwrap().is_empty());
+}
+
+#[test]
+fn raw_files_are_made_only_where_the_policy_permits() {
+    let folder = tempfile::tempdir().unwrap();
+    let tree = folder.path().join("tree");
+    std::fs::create_dir(&tree).unwrap();
+    let options = OpenOptions::new().sources(hyperslab::SourcePolicy::SameTree);
+    let file = options.create(tree.join("run.h5")).unwrap();
+    let made = |path: std::path::PathBuf, name: &str| {
+        let data = file.new_dataset::<u8>().shape([2]).external(path.to_str().unwrap(), 0, None);
+        data.create(name).unwrap().write(&array![1_u8, 2]).map(|()| path)
+    };
+    assert!(made(folder.path().join("outside"), "a").is_err());
+    assert!(!folder.path().join("outside").exists());
+    std::os::unix::fs::symlink(folder.path(), tree.join("link")).unwrap();
+    assert!(made(tree.join("link/outside"), "b").is_err());
+    assert!(!folder.path().join("outside").exists());
+    assert_eq!(std::fs::read(made(tree.join("inside"), "c").unwrap()).unwrap(), [1, 2]);
+}

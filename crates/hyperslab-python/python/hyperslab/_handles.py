@@ -66,8 +66,8 @@ class SharedFile:
         finally:
             if self._descriptor is not None:
                 os.close(self._descriptor)
-            if self.writable:
-                self.native.close()
+            # Whoever still has a closed handle holds no lock by it.
+            self.native.close()
             self.on_flush = None
 
 

@@ -1,5 +1,6 @@
 """Datasets: arrays of elements in a file, or in many files."""
 
+import os
 from typing import NamedTuple
 
 import numpy as np
@@ -96,6 +97,10 @@ class DatasetID(NodeID):
         fapl = self._opened.options.get("fapl")
         if "chunk_cache" not in plist._values and fapl is not None:
             plist._values["chunk_cache"] = fapl.get_cache()[1:]
+        origin, prefix = b"${ORIGIN}", plist.get_efile_prefix()
+        if prefix.startswith(origin):
+            directory = os.path.dirname(os.path.abspath(os.fsencode(self._opened.shared.path)))
+            plist.set_efile_prefix(directory + prefix[len(origin) :])
         return plist
 
     def get_create_plist(self):
@@ -345,9 +350,11 @@ def _accessed(dataset, dapl):
     if dapl is None:
         return dataset
     prefix, view, gap = dapl.get_virtual_prefix(), dapl.get_virtual_view(), dapl.get_virtual_printf_gap()
-    if not prefix and view == VDS_LAST_AVAILABLE and not gap:
+    raw_prefix = dapl.get_efile_prefix() if dataset.layout == "external" else b""
+    if not prefix and not raw_prefix and view == VDS_LAST_AVAILABLE and not gap:
         return dataset
-    return dataset.with_access(prefix.decode("utf-8", "surrogateescape") or None, view == VDS_FIRST_MISSING, gap)
+    prefixes = (one.decode("utf-8", "surrogateescape") or None for one in (prefix, raw_prefix))
+    return dataset.with_access(next(prefixes), view == VDS_FIRST_MISSING, gap, next(prefixes))
 
 
 def create(loc, name, tid, space, dcpl=None, lcpl=None, dapl=None, gcpl=None):

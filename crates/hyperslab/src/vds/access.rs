@@ -1,4 +1,4 @@
-//! [`DatasetAccess`]: how one handle on a virtual dataset finds and follows its sources.
+//! [`DatasetAccess`]: how one handle on a dataset finds other files, and follows the sources of a virtual one.
 
 /// Where a virtual dataset ends whose sources have come unequally far.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -10,7 +10,8 @@ pub enum ExtentView {
     FirstMissing,
 }
 
-/// How one handle on a dataset finds and follows the sources of a virtual one; nothing of it is stored.
+/// How one handle on a dataset finds its raw files, and finds and follows the sources of a virtual one; nothing of
+/// it is stored.
 ///
 /// ```no_run
 /// use hyperslab::{DatasetAccess, ExtentView, File};
@@ -23,6 +24,7 @@ pub struct DatasetAccess {
     view: ExtentView,
     gap: u64,
     prefix: Option<String>,
+    external_prefix: Option<String>,
 }
 
 impl DatasetAccess {
@@ -56,6 +58,18 @@ impl DatasetAccess {
         self
     }
 
+    /// A directory in which raw files are looked for first, and made; `${ORIGIN}` at its start means the directory of
+    /// the file that holds the dataset. The environment variable `HDF5_EXTFILE_PREFIX` goes before it.
+    #[must_use]
+    pub fn external_prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.external_prefix = Some(prefix.into());
+        self
+    }
+
+    pub(crate) fn raw_prefix(&self) -> Option<&str> {
+        self.external_prefix.as_deref()
+    }
+
     pub(crate) fn is_first_missing(&self) -> bool {
         self.view == ExtentView::FirstMissing
     }
@@ -69,8 +83,8 @@ impl DatasetAccess {
         self.prefix.as_deref()
     }
 
-    /// What holds for virtual datasets that are sources of this one: everything but the prefix.
+    /// What holds for virtual datasets that are sources of this one: everything but the prefixes.
     pub(crate) fn inherited(&self) -> Self {
-        Self { prefix: None, ..self.clone() }
+        Self { prefix: None, external_prefix: None, ..self.clone() }
     }
 }

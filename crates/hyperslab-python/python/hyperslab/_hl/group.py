@@ -148,6 +148,8 @@ class Group(MutableMappingHDF5, HLObject):
             access = found.id.get_access_plist()
             access.set_chunk_cache(*(kwds.get(key) for key in ("rdcc_nslots", "rdcc_nbytes", "rdcc_w0")))
             found.id._dapl = access
+        if any(kwds.get(key) is not None for key in ("efile_prefix", "virtual_prefix")):
+            opened_dset(found.id, kwds.get("efile_prefix"), kwds.get("virtual_prefix"))
         shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
         if shape != found.shape:
             if "maxshape" not in kwds:
