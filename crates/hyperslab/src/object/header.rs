@@ -11,8 +11,9 @@ use crate::format::object_header::{
 };
 use crate::limits::Limits;
 use crate::metadata::Metadata;
+use std::collections::HashMap;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Chunks of one header; real headers have a handful.
 const MOST_CHUNKS: usize = 4096;
@@ -30,6 +31,8 @@ pub(crate) struct Header {
     chunks: Vec<Chunk>,
     /// Whether the messages of each chunk follow one another from its start, and room is behind them.
     dense: bool,
+    /// Which message is the link of that name, once somebody asked: none when a link cannot be decoded.
+    pub(crate) links: OnceLock<Option<HashMap<Vec<u8>, usize>>>,
 }
 
 /// Which chunk a message is in.
@@ -65,7 +68,8 @@ impl Header {
         metadata.decoded(address, || {
             let header = Self::load(metadata, address)?;
             let bytes = header.messages.iter().fold(128_usize, |bytes, message| {
-                bytes.saturating_add(message.body.len()).saturating_add(80)
+                let known = if message.kind == kind::LINK { 3 } else { 1 };
+                bytes.saturating_add(message.body.len().saturating_add(80).saturating_mul(known))
             });
             Ok((header, bytes))
         })
@@ -88,6 +92,7 @@ impl Header {
             places: Vec::new(),
             chunks: Vec::new(),
             dense: true,
+            links: OnceLock::new(),
         };
         header.take(chunk, framed);
         let mut bytes = prefix.chunk;

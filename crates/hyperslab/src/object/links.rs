@@ -17,6 +17,10 @@ use crate::object::fractal_heap::FractalHeap;
 use crate::object::header::Header;
 use crate::object::local_heap::LocalHeap;
 use crate::object::{btree, symbol_table};
+use std::collections::HashMap;
+
+/// Messages of a header that are looked at one by one; groups that libhdf5 makes have no more links in it.
+const FEW: usize = 32;
 
 /// Whether the header is that of a group.
 pub(crate) fn is_group(header: &Header) -> bool {
@@ -60,16 +64,42 @@ pub(crate) fn find(objects: &Objects, header: &Header, name: &[u8]) -> Result<Op
         let names = LocalHeap::open(metadata, heap).at(|| "symbol table")?;
         return entry.map(|entry| from_entry(&names, name, &entry)).transpose();
     }
+    if let Some(link) = in_header(objects, header, name)? {
+        return Ok(Some(link));
+    }
+    let Some((heap, by_name)) = dense_in(objects, header)? else { return Ok(None) };
+    let dense = Dense::open(objects, &dense::LINKS, Addresses { heap, by_name, by_order: None });
+    let found = dense.and_then(|dense| dense.find(name)).at(|| "links in a heap")?;
+    found.map(|entry| decode(objects, &entry.body)).transpose()
+}
+
+/// The link of that name that is a message: looked for by name where there are many, for a path may lead through
+/// one group again and again.
+fn in_header(objects: &Objects, header: &Header, name: &[u8]) -> Result<Option<LinkMessage>> {
+    if header.messages.len() > FEW
+        && let Some(links) = header.links.get_or_init(|| by_name(objects, header).ok())
+    {
+        let message = links.get(name).and_then(|at| header.messages.get(*at));
+        return message.map(|message| decode(objects, &message.body)).transpose();
+    }
     for message in header.all(kind::LINK) {
         let link = decode(objects, &message.body)?;
         if link.name == name {
             return Ok(Some(link));
         }
     }
-    let Some((heap, by_name)) = dense_in(objects, header)? else { return Ok(None) };
-    let dense = Dense::open(objects, &dense::LINKS, Addresses { heap, by_name, by_order: None });
-    let found = dense.and_then(|dense| dense.find(name)).at(|| "links in a heap")?;
-    found.map(|entry| decode(objects, &entry.body)).transpose()
+    Ok(None)
+}
+
+/// Which message is the first link of each name.
+fn by_name(objects: &Objects, header: &Header) -> Result<HashMap<Vec<u8>, usize>> {
+    let mut links = HashMap::new();
+    for (at, message) in header.messages.iter().enumerate() {
+        if message.kind == kind::LINK {
+            links.entry(decode(objects, &message.body)?.name).or_insert(at);
+        }
+    }
+    Ok(links)
 }
 
 /// B-tree and heap of a symbol table, when the group has one.

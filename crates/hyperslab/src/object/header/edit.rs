@@ -11,7 +11,7 @@ use crate::metadata::stage::{Seal, Stage};
 use crate::object::header::{Chunk, Header, Placed};
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// Bytes left in a new header for two or three small attributes.
 pub(crate) const ROOM: usize = 160;
@@ -79,7 +79,8 @@ pub(crate) fn create(md: &Metadata, messages: Vec<RawMessage>, options: Options)
     if version == 2 {
         let mut places = Vec::with_capacity(messages.capacity());
         places.resize(messages.len(), Placed { chunk: 0, order: 0 });
-        let header = Header { address, messages, prefix, places, chunks: vec![chunk], dense: true };
+        let (chunks, links) = (vec![chunk], OnceLock::new());
+        let header = Header { address, messages, prefix, places, chunks, dense: true, links };
         md.keep_decoded(address, &Arc::new(header), WEIGHT);
     }
     Ok(address)
@@ -290,6 +291,7 @@ fn change(md: &Metadata, address: Address, edit: impl FnOnce(&mut Draft<'_>) -> 
         places: Vec::new(),
         chunks,
         dense,
+        links: OnceLock::new(),
     };
     for (message, place) in kept {
         let message = match message {

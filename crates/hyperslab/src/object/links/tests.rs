@@ -4,12 +4,13 @@ use super::{find, insert, list, remove, rename};
 use crate::error::ErrorKind;
 use crate::format::btree_v1::TreeK;
 use crate::format::bytes::{Address, Bounds, Widths};
-use crate::format::message::link::{LinkMessage, LinkTarget};
+use crate::format::message::link::{LinkInfo, LinkMessage, LinkTarget};
+use crate::format::object_header::{RawMessage, kind};
 use crate::metadata::Metadata;
 use crate::object::Objects;
 use crate::object::delete::{link, unlink};
 use crate::object::group::{GroupOptions, create};
-use crate::object::header::Header;
+use crate::object::header::{Header, edit};
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{ReadAt, WriteAt};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
@@ -203,4 +204,23 @@ proptest! {
         file.reopen();
         file.check(group, &model);
     }
+}
+
+#[test]
+fn many_links_in_one_header_are_found_by_name_the_first_of_a_name_first() {
+    let file = File::new(Bounds::V110);
+    let md = &file.objects.metadata;
+    let message = |kind, body| RawMessage { kind, flags: 0, body };
+    let info = LinkInfo { next_order: None, heap: None, by_name: None, order_indexed: false, by_order: None };
+    let mut messages = vec![message(kind::LINK_INFO, md.body(&info).unwrap())];
+    for at in 1..=100 {
+        let name = format!("l{}", at % 90).into_bytes();
+        let link = LinkMessage { name, target: LinkTarget::Hard(Address(at)), order: None, utf8: false };
+        messages.push(message(kind::LINK, md.body(&link).unwrap()));
+    }
+    let group = edit::create(md, messages, edit::Options::default()).unwrap();
+    let found = |name: &str| find(&file.objects, &file.header(group), name.as_bytes()).unwrap();
+    assert_eq!(found("l7").unwrap().target, LinkTarget::Hard(Address(7)));
+    assert_eq!(found("l0").unwrap().target, LinkTarget::Hard(Address(90)));
+    assert!(found("l90").is_none());
 }
