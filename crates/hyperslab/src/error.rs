@@ -64,6 +64,12 @@ impl Error {
         }))
     }
 
+    #[doc(hidden)]
+    #[must_use]
+    pub fn unnamed(value: i128) -> Self {
+        Self::malformed(format!("{value} has no name in the enumeration"))
+    }
+
     pub(crate) fn malformed(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Malformed, message)
     }

@@ -37,6 +37,7 @@ mod open_options;
 mod raw_files;
 mod reach;
 mod read;
+mod records;
 mod recover;
 mod reference;
 mod remap;
@@ -59,8 +60,8 @@ pub use copy::CopyOptions;
 pub use dataset::Dataset;
 pub use datatype::{
     Array, Bitfield, ByteOrder, CharacterSet, Class, Complex, Compound, CompoundBuilder, Datatype, Element,
-    Enumeration, FixedString, Float, Integer, LongFloat, Member, Normalization, Opaque, Reference,
-    ReferenceKind, StringPadding, Time, Value, VariableKind, VariableLength,
+    Enumeration, FixedString, Float, Integer, LongFloat, Member, Normalization, Opaque, Record, Reference,
+    ReferenceKind, StringPadding, Text, Time, Value, VariableKind, VariableLength,
 };
 pub use describe::{ObjectInfo, StoredChunk, StoredFilter};
 pub use error::{Error, ErrorKind, Result};
@@ -69,6 +70,8 @@ pub use file_status::{FileStatus, status};
 pub use filter::create::SzipCoding;
 pub use format::bytes::Bounds;
 pub use group::{Group, Link, LinkKind, NamedDatatype, Object};
+#[cfg(feature = "derive")]
+pub use hyperslab_derive::Record;
 pub use limits::Limits;
 pub use live::Follow;
 pub use location::Location;
