@@ -1,7 +1,9 @@
 """Handles elsewhere: pickled, in threads, in child processes."""
 
+import io
 import multiprocessing
 import pickle
+import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -54,3 +56,23 @@ def test_limits_are_given_where_a_file_is_opened(tmp_path):
         assert f["a"][()] == 1
     with pytest.raises(ValueError, match="no limit is called"):
         hyperslab.File(path, limits={"patience": 2})
+
+
+def test_a_dask_cluster_reads_a_virtual_dataset_from_a_pickled_handle(path):
+    distributed = pytest.importorskip("distributed")
+    array = pytest.importorskip("dask.array")
+    with hyperslab.File(path) as file, distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=True, dashboard_address=None
+    ) as cluster, distributed.Client(cluster):
+        data = array.from_array(file["virtual"], chunks=(2, 3))
+        assert data.mean().compute() == file["virtual"][...].mean()
+
+
+def test_an_empty_file_object_is_a_file_to_be_made():
+    with tempfile.TemporaryFile() as empty:
+        with hyperslab.File(empty, "a") as file:
+            file["x"] = [1, 2, 3]
+        with hyperslab.File(empty, "r") as file:
+            assert file["x"][...].tolist() == [1, 2, 3]
+        with pytest.raises(OSError), hyperslab.File(io.BytesIO(), "r+"):
+            pass

@@ -44,7 +44,11 @@ def _fileobj(name, flags, fapl, created=None):
         native = _native.create_bytes(options=created)
     else:
         fileobj.seek(0)
-        native = _native.open_bytes(_content(fileobj), writable=writable)
+        content = _content(fileobj)
+        if writable and not content:
+            # There is no file yet: where one may be made, as with mode 'a', it is.
+            raise FileNotFoundError(2, "the file object is empty", os.fsdecode(name))
+        native = _native.open_bytes(content, writable=writable)
     shared = _handles.SharedFile(native, bytes(name), writable)
     if writable:
         shared.on_flush = lambda native: _give(fileobj, native.image())

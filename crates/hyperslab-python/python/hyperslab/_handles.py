@@ -4,7 +4,7 @@ import os
 import threading
 
 _lock = threading.RLock()
-_shared = {}
+_shared: "dict[tuple, SharedFile]" = {}
 
 
 class SharedFile:

@@ -20,7 +20,8 @@ class _Version(NamedTuple):
 #: h5py's, since programs compare it; the package's own is ``hyperslab_version``.
 version = _versions.H5PY
 hyperslab_version = _versions.PACKAGE
-version_tuple = _Version(*(int(part) for part in version.split(".")))
+_major, _minor, _bugfix = (int(part) for part in version.split("."))
+version_tuple = _Version(_major, _minor, _bugfix)
 api_version = "1.8"
 api_version_tuple = (1, 8)
 hdf5_version_tuple = hdf5_built_version_tuple = _versions.HDF5

@@ -27,7 +27,7 @@ def _fileobj(plist, fileobj=None):
     plist.set_fileobj_driver(h5fd.fileobj_driver, fileobj)
 
 
-def _no_mpi(plist, **_):
+def _no_mpi():
     raise ValueError("hyperslab has no MPI support, so there is no mpio driver")
 
 
@@ -37,7 +37,7 @@ drivers = {
     "core": lambda plist, **options: plist.set_fapl_core(**options),
     "family": lambda plist, **options: plist.set_fapl_family(memb_fapl=plist.copy(), **options),
     "split": lambda plist, **options: plist.set_fapl_split(**options),
-    "mpio": _no_mpi,
+    "mpio": lambda plist, **options: _no_mpi(),
     "fileobj": _fileobj,
 }
 

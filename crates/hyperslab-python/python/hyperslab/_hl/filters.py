@@ -34,8 +34,8 @@ encode = _able(h5z.FILTER_CONFIG_ENCODE_ENABLED)
 class FilterRefBase(Mapping):
     """A filter and its options, to be given as ``compression=``; subclasses set ``filter_id`` and ``filter_options``."""
 
-    filter_id = None
-    filter_options = ()
+    filter_id: "int | None" = None
+    filter_options: "tuple" = ()
 
     @property
     def _keywords(self):
