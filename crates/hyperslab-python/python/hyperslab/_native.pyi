@@ -1,12 +1,28 @@
 """The engine as Python sees it."""
 
-from typing import Any
+from typing import Any, final
 
 import numpy as np
 import numpy.typing as npt
 
+__all__ = [
+    "Attribute",
+    "Dataset",
+    "Follow",
+    "Datatype",
+    "File",
+    "create",
+    "create_bytes",
+    "open",
+    "open_bytes",
+    "Object",
+    "pick",
+    "Selection",
+]
+
+@final
 class Datatype:
-    def __init__(self, description: tuple[Any, ...]) -> None: ...
+    def __new__(cls, description: tuple[Any, ...]) -> Datatype: ...
     def describe(self) -> tuple[Any, ...]: ...
     @property
     def size(self) -> int: ...
@@ -15,6 +31,7 @@ class Datatype:
     @property
     def has_reference(self) -> bool: ...
 
+@final
 class Selection:
     @staticmethod
     def all() -> Selection: ...
@@ -40,6 +57,7 @@ class Selection:
     def union(self, other: Selection, dims: list[int]) -> Selection: ...
     def intersection(self, other: Selection, dims: list[int]) -> Selection: ...
 
+@final
 class File:
     @property
     def path(self) -> Any: ...
@@ -62,6 +80,7 @@ class File:
     def dereference(self, region: bool, bytes: bytes) -> tuple[Object, Selection | None] | None: ...
     def referenced_address(self, region: bool, bytes: bytes) -> int: ...
 
+@final
 class Attribute:
     @property
     def name(self) -> bytes: ...
@@ -72,6 +91,7 @@ class Attribute:
     def read(self, memory: Datatype) -> bytes: ...
     def values(self) -> list[Any]: ...
 
+@final
 class Object:
     @property
     def kind(self) -> str: ...
@@ -121,6 +141,7 @@ class Object:
     def rename_attribute(self, from_: bytes, to: bytes) -> None: ...
     def region(self, selection: Selection) -> bytes: ...
 
+@final
 class Dataset:
     @property
     def extent(self) -> tuple[list[int], list[int | None]] | None: ...
@@ -162,6 +183,7 @@ class Dataset:
     def mappings(self) -> list[tuple[Selection, str, str, Selection]] | None: ...
     def gaps(self, selection: Selection) -> tuple[int, list[tuple[int, str, str, str]]]: ...
 
+@final
 class Follow:
     def step(self) -> tuple[list[int], list[int], int] | None: ...
 
