@@ -331,10 +331,11 @@ impl Step {
     }
 
     fn fill(&self, place_dims: &[u64], memory: &Datatype, zeroed: bool, out: &mut [u8]) -> Result<()> {
-        for work in &self.fills {
+        for (number, work) in self.fills.iter().enumerate() {
             let state = &work.source.state;
             let conversion = work.conversion(memory)?;
-            let memory = work.memory(&conversion, memory, zeroed);
+            // A nested fill value goes over that of the outer dataset, which is not zero perhaps.
+            let memory = work.memory(&conversion, memory, zeroed && number == 0);
             let fill = (state.fill.as_slice(), state.datatype.size());
             layout::fill_parts(fill, &work.parts, place_dims, &memory, out)?;
         }
