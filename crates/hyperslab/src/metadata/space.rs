@@ -29,6 +29,9 @@ pub(crate) struct Space {
     next_run: u64,
 }
 
+/// The first bytes of a new file are for metadata, as libhdf5 has it: what opening the file needs lies together,
+/// and elements begin where no block of metadata is rewritten.
+const HEAD: u64 = 2048;
 /// Bytes a disk writes as a whole.
 pub(crate) const SECTOR: u64 = 512;
 /// Bytes the memory of the operating system keeps together.
@@ -186,9 +189,27 @@ impl Space {
         }
     }
 
+    /// Finds room for element data: the first of a file goes behind its head, which stays for metadata.
+    pub(crate) fn behind_head(
+        &mut self,
+        allocate: impl FnOnce(&mut Self) -> Result<Address>,
+    ) -> Result<Address> {
+        let has_head = self.end >= HEAD || self.live || self.placement != Placement::Anywhere;
+        if has_head || self.most < HEAD {
+            return allocate(self);
+        }
+        let (start, length) = (self.end, HEAD - self.end);
+        self.fresh.add(start, length);
+        self.end = HEAD;
+        let found = allocate(self);
+        self.release(start, length);
+        found
+    }
+
     /// Room for `length` bytes of element data.
     pub(crate) fn allocate_data(&mut self, length: u64) -> Result<Address> {
-        let free = self.by_length.range((length, 0)..).next().is_some();
+        let in_run = self.run.is_some_and(|(_, left)| left >= length);
+        let free = !in_run && self.by_length.range((length, 0)..).next().is_some();
         if length == 0 || length > SMALL || free || self.live || self.placement != Placement::Anywhere {
             return self.allocate(length);
         }

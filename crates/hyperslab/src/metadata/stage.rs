@@ -172,7 +172,9 @@ impl Staged {
 
     /// Room for element data; `runs`: small pieces of any dataset lie together.
     pub(crate) fn allocate_data(&mut self, length: u64, runs: bool) -> Result<Address> {
-        let start = if runs { self.space.allocate_data(length) } else { self.space.allocate(length) }?;
+        let start = self
+            .space
+            .behind_head(|space| if runs { space.allocate_data(length) } else { space.allocate(length) })?;
         if let Some(live) = &mut self.live {
             live.allocated(self.owner, start, length);
         }
