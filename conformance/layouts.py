@@ -7,7 +7,8 @@
 Layout number i of a seed is always the same. Even layouts have disjoint mappings, odd ones may overlap, where
 the later mapping wins. Both sides of a mapping are regular hyperslabs with stride and block, or everything;
 ranks and number types differ; sources stand in the same file, in another, in a chain of two virtual datasets,
-or nowhere. Each layout is read whole and by random slices. The model is built from numpy arrays alone.
+or nowhere. Every fourth layout grows with its sources, which may be numbered and nested: see growing.py. Each layout
+is read whole and by random slices. The model is built from numpy arrays alone.
 """
 import argparse
 import os
@@ -20,6 +21,7 @@ import tempfile
 import numpy as np
 
 import common
+import growing
 
 TYPES = ['i4', '<i8', '>i2', 'f4', 'f8', 'u1', '>f8', 'u2', '<u8']
 PLAIN = ['i2', 'u1', 'f8', '>i4']
@@ -147,10 +149,9 @@ class Reader:
     def __init__(self):
         self.process = subprocess.Popen([common.READER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
-    def read(self, file, path, at):
+    def read(self, file, path, text, access='last:0'):
         """An array, or a string that says why not."""
-        text = ','.join('%d:%d:%d' % (s.start, s.stop, s.step) for s in at)
-        self.process.stdin.write(('%s\t%s\t%s\n' % (file, path, text)).encode())
+        self.process.stdin.write(('%s\t%s\t%s\t%s\n' % (file, path, text, access)).encode())
         self.process.stdin.flush()
         answer = self.process.stdout.readline().decode('utf8', 'replace').rstrip('\n')
         if not answer:
@@ -173,10 +174,15 @@ class Reader:
 class Oracle:
     """h5py in the reader's place. Its library loses track of fill values where mappings overlap, so only disjoint layouts are asked."""
 
-    def read(self, file, path, at):
+    def read(self, file, path, text, access='last:0'):
         import h5py
+        view, gap = access.split(':')
+        dapl = h5py.h5p.create(h5py.h5p.DATASET_ACCESS)
+        dapl.set_virtual_view(h5py.h5d.VDS_FIRST_MISSING if view == 'first' else h5py.h5d.VDS_LAST_AVAILABLE)
+        dapl.set_virtual_printf_gap(int(gap))
+        at = tuple(slice(*map(int, one.split(':'))) for one in text.split(',')) if text else ()
         with h5py.File(file, 'r') as f:
-            got = f[path][at]
+            got = h5py.Dataset(h5py.h5d.open(f.id, path.encode(), dapl))[at]
             return got.astype(got.dtype.newbyteorder('<'))
 
     def close(self):
@@ -187,8 +193,8 @@ def compare(reader, layout):
     """None, or how reading the layout differs from its model."""
     path = os.path.join(layout.folder, layout.name)
     for at in layout.slices():
-        got, want = reader.read(path, '/v', at), layout.model[at]
         text = ','.join('%d:%d:%d' % (s.start, s.stop, s.step) for s in at)
+        got, want = reader.read(path, '/v', text), layout.model[at]
         if isinstance(got, str):
             return '[%s]: %s' % (text, got)
         if got.dtype != want.dtype.newbyteorder('<'):
@@ -213,14 +219,20 @@ def main():
     folder = tempfile.mkdtemp(prefix='hyperslab-layouts-', dir=common.temporary())
     reader, failures = Oracle() if theirs else Reader(), []
     for i in range(a.start, a.start + a.n):
-        layout = Layout(random.Random('%d/%d' % (a.seed, i)), folder, i, overlap=i % 2 == 1 and not theirs)
-        layout.write()
-        wrong = compare(reader, layout)
+        rng = random.Random('%d/%d' % (a.seed, i))
+        if i % 4 == 3 and not theirs:
+            layout = growing.Case(rng, folder, i)
+            layout.write()
+            wrong = layout.wrong(reader)
+        else:
+            layout = Layout(rng, folder, i, overlap=i % 2 == 1 and not theirs)
+            layout.write()
+            wrong = compare(reader, layout)
         if wrong:
             failures.append('layout %d of seed %d %s' % (i, a.seed, wrong))
         if not (wrong and a.keep):
             for name in os.listdir(folder):
-                if name == layout.name or name.startswith('src%d-' % i):
+                if name == layout.name or name.startswith(('src%d-' % i, 'v%d-' % i)):
                     os.remove(os.path.join(folder, name))
     reader.close()
     if a.keep and failures:

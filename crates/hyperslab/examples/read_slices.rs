@@ -1,6 +1,7 @@
 //! Reads parts of datasets, as asked line by line on standard input: what the conformance scripts speak to.
 //!
-//! A request is `FILE<TAB>PATH<TAB>SLICE`, the slice as numpy writes it: `0:5:2,3,:`.
+//! A request is `FILE<TAB>PATH<TAB>SLICE`, the slice as numpy writes it: `0:5:2,3,:`. It may go on with `<TAB>VIEW:GAP`, for
+//! virtual datasets that grow: `last:0` unless it is said, or `first:0`.
 //! The answer is a line `ok TYPE SHAPE`, such as `ok <i4 (3,4)`, then the number of bytes as eight little-endian bytes,
 //! then the elements; or a line `error MESSAGE`. Little-endian machines only.
 

@@ -1,10 +1,12 @@
-//! Requests as lines, `FILE<TAB>PATH<TAB>SLICE`, and what they ask for.
+//! Requests as lines, `FILE<TAB>PATH<TAB>SLICE` and perhaps `<TAB>VIEW:GAP`, and what they ask for.
 
 use hyperslab::AxisSlab;
 use hyperslab::Class;
 use hyperslab::Dataset;
+use hyperslab::DatasetAccess;
 use hyperslab::Datatype;
 use hyperslab::Element;
+use hyperslab::ExtentView;
 use hyperslab::File;
 use hyperslab::Selection;
 use std::error::Error;
@@ -18,6 +20,7 @@ pub(crate) struct Request<'a> {
     pub(crate) file: &'a str,
     pub(crate) path: &'a str,
     slice: &'a str,
+    access: DatasetAccess,
 }
 
 /// What was read. Displays as its type as numpy names it, and its shape: `<i4 (3,4)`.
@@ -38,13 +41,15 @@ impl<'a> Request<'a> {
     pub(crate) fn parse(line: &'a str) -> Outcome<Self> {
         let mut fields = line.trim_end_matches('\n').split('\t');
         match (fields.next(), fields.next(), fields.next(), fields.next()) {
-            (Some(file), Some(path), Some(slice), None) => Ok(Self { file, path, slice }),
+            (Some(file), Some(path), Some(slice), text) => {
+                Ok(Self { file, path, slice, access: access(text.unwrap_or("last:0"))? })
+            }
             _ => Err(format!("{line:?} is not FILE, PATH and SLICE with tabs between").into()),
         }
     }
 
     pub(crate) fn read(&self, file: &File) -> Outcome<Answer> {
-        let dataset = file.dataset(self.path)?;
+        let dataset = file.dataset_with(self.path, &self.access)?;
         let (selection, shape) = self.selection(&dataset.shape())?;
         let (kind, memory) = memory(&dataset)?;
         let bytes = dataset.read_bytes(&selection, &memory)?;
@@ -75,6 +80,13 @@ impl<'a> Request<'a> {
         }
         Ok((Selection::from_axes(axes)?, shape))
     }
+}
+
+/// `last:0`: where a dataset ends that grows, and how many numbered sources in a row may be missing.
+fn access(text: &str) -> Outcome<DatasetAccess> {
+    let (view, gap) = text.split_once(':').ok_or("no gap")?;
+    let view = if view == "first" { ExtentView::FirstMissing } else { ExtentView::LastAvailable };
+    Ok(DatasetAccess::new().view(view).printf_gap(gap.parse()?))
 }
 
 /// `3`, `:`, `a:b` or `a:b:step`.
