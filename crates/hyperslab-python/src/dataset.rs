@@ -11,6 +11,7 @@ use numpy::{PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult, Python, pyclass, pymethods};
 use pyo3::types::{PyBytes, PyTuple, PyTupleMethods};
+use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -28,6 +29,10 @@ type Chunk = (Vec<u64>, u32, u64, u64);
 type Mapping = (PySelection, String, String, PySelection);
 /// Number, file, path and problem of a mapping that cannot be read.
 type Missing = (usize, String, String, String);
+/// Name of a source file, where it was looked for, where it is, and why it cannot be used.
+type Resolved = (String, Vec<PathBuf>, Option<PathBuf>, Option<String>);
+/// Number of a mapping, file, path, where the file was looked for, where it is, and what is wrong.
+type Status = (usize, String, String, Vec<PathBuf>, Option<PathBuf>, Option<String>);
 
 impl PyDataset {
     /// The bytes of what is selected, converted to `memory`, read without the interpreter's lock.
@@ -287,11 +292,15 @@ impl PyDataset {
     fn with_access(
         &self,
         prefix: Option<String>,
-        first_missing: bool,
+        view: u8,
         gap: u64,
         external_prefix: Option<String>,
     ) -> Self {
-        let view = if first_missing { ExtentView::FirstMissing } else { ExtentView::LastAvailable };
+        let view = match view {
+            0 => ExtentView::FirstMissing,
+            1 => ExtentView::LastAvailable,
+            _ => ExtentView::Stored,
+        };
         let access = DatasetAccess::new().view(view).printf_gap(gap);
         let access = match external_prefix {
             Some(prefix) => access.external_prefix(prefix),
@@ -358,6 +367,22 @@ impl PyDataset {
             (here, mapping.file().into_owned(), mapping.path().into_owned(), there)
         };
         Ok(Some(layout.mappings().iter().map(mapping).collect()))
+    }
+
+    /// For each source file its name as stored, where it was looked for, where it is, and why it cannot be used.
+    fn resolve(&self, py: Python<'_>) -> PyResult<Vec<Resolved>> {
+        let files = py.detach(|| self.0.resolve()).raise()?;
+        Ok(files.into_iter().map(|file| (file.name, file.tried, file.found, file.problem)).collect())
+    }
+
+    /// For each mapping its number, file, path, where the file was looked for, where it is, and what is wrong.
+    fn mapping_status(&self, py: Python<'_>) -> PyResult<Vec<Status>> {
+        let all = py.detach(|| self.0.mapping_status()).raise()?;
+        let status = |status: hyperslab::MappingStatus| {
+            let problem = status.problem.map(|problem| problem.to_string());
+            (status.mapping, status.file, status.path, status.tried, status.found, problem)
+        };
+        Ok(all.into_iter().map(status).collect())
     }
 
     /// How many selected elements have no source, and for each mapping that has a problem: its number, file, path and

@@ -273,7 +273,9 @@ impl Deref for Dataset {
 
 impl Dataset {
     pub(crate) fn new(location: Location, cell: Arc<DatasetCell>) -> Self {
-        Self { location, opened: cell.state(), cell, follower: Arc::default() }
+        let access = location.file.options.default_access().clone();
+        let follower = Arc::new(Follower { access, ..Follower::default() });
+        Self { location, opened: cell.state(), cell, follower }
     }
 
     /// Another handle on the same dataset, which finds other files, and follows its sources, in its own way.
@@ -308,7 +310,8 @@ impl Dataset {
     pub(crate) fn followed(&self) -> Result<Arc<DatasetState>> {
         let stored = self.cell.state();
         let raw = self.under_prefix(&stored);
-        if raw.is_none() && !stored.follows_sources() {
+        let follows = stored.follows_sources() && !self.access().is_stored();
+        if raw.is_none() && !follows {
             return Ok(stored);
         }
         let mut followed = self.follower.followed.lock();

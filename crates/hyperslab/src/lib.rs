@@ -82,7 +82,7 @@ pub use recover::{RecoverOptions, Recovery, clear, recover};
 pub use reference::Referenced;
 pub use source_policy::SourcePolicy;
 pub use space::{AxisSlab, Blocks, Extent, Hyperslab, Points, Selection};
-pub use status::{Gaps, MappingStatus, Problem};
+pub use status::{Gaps, MappingStatus, Problem, SourceFile};
 pub use storage::holders::{HeldLock, Holder};
 pub use storage::lock::Locking;
 pub use storage::mount::Mount;

@@ -14,6 +14,7 @@ use crate::storage::file::{FileStorage, Stamp};
 use crate::storage::lock::Locking;
 use crate::storage::memory::MemoryStorage;
 use crate::storage::{ReadAt, WriteAt};
+use crate::vds::access::DatasetAccess;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub struct OpenOptions {
     locking: Locking,
     /// Where virtual datasets look for their source files first.
     vds_prefix: Option<String>,
+    access: DatasetAccess,
     sources: SourcePolicy,
     missing: MissingSources,
     fill_unreadable: bool,
@@ -79,6 +81,14 @@ impl OpenOptions {
     #[must_use]
     pub fn vds_prefix(mut self, prefix: impl Into<String>) -> Self {
         self.vds_prefix = Some(prefix.into());
+        self
+    }
+
+    /// How handles on its virtual datasets find and follow their sources, unless one is
+    /// [told otherwise](File::dataset_with).
+    #[must_use]
+    pub fn dataset_access(mut self, access: DatasetAccess) -> Self {
+        self.access = access;
         self
     }
 
@@ -182,6 +192,10 @@ impl OpenOptions {
         self.vds_prefix.as_deref()
     }
 
+    pub(crate) fn default_access(&self) -> &DatasetAccess {
+        &self.access
+    }
+
     pub(crate) fn source_policy(&self) -> &SourcePolicy {
         &self.sources
     }
@@ -206,6 +220,7 @@ impl OpenOptions {
     /// The same options for a file of its own, which the prefix of another does not concern.
     pub(crate) fn without_prefix(mut self) -> Self {
         self.vds_prefix = None;
+        self.access = DatasetAccess::default();
         self
     }
 

@@ -97,6 +97,13 @@ impl Epoch {
 }
 
 impl Asked<'_> {
+    fn access(&self) -> &DatasetAccess {
+        match self {
+            Self::By(access, _) => access,
+            Self::Within(chain) => chain.access(),
+        }
+    }
+
     fn epoch(&self) -> u64 {
         match self {
             Self::By(_, epoch) => *epoch,
@@ -160,7 +167,7 @@ pub(crate) fn follow(
     asked: Asked<'_>,
 ) -> Result<Arc<DatasetState>> {
     let Elements::Virtual(layout) = &state.elements else { return Ok(Arc::clone(state)) };
-    if !layout.is_unlimited() {
+    if !layout.is_unlimited() || asked.access().is_stored() {
         return Ok(Arc::clone(state));
     }
     let chain = Chain::enter(file, state.address, asked)?;

@@ -7,7 +7,7 @@ use crate::read;
 use crate::sources::{OpenSource, find_file, open_dataset, paths};
 use crate::space::{self, Extent, Selection};
 use crate::vds::mapping::VirtualMapping;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -78,6 +78,19 @@ impl std::fmt::Display for Problem {
     }
 }
 
+/// Where the file of a source is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    /// Its name as stored, numbers of blocks put in.
+    pub name: String,
+    /// Where it was looked for, in this order; nowhere for the file of the virtual dataset itself.
+    pub tried: Vec<PathBuf>,
+    /// The path that is used.
+    pub found: Option<PathBuf>,
+    /// Why a file that is there cannot be used.
+    pub problem: Option<String>,
+}
+
 /// What of a selection has no source.
 #[derive(Clone, Debug, Default)]
 pub struct Gaps {
@@ -111,6 +124,49 @@ impl Dataset {
         mappings.retain(|status| status.problem.is_some());
         let elements = read::uncovered(self, selection).at(|| self.place())?;
         Ok(Gaps { elements, mappings })
+    }
+
+    /// Which path is used for each source file, every file once, in the order of the mappings; numbered ones as
+    /// far as the dataset goes. Empty for any other dataset.
+    ///
+    /// ```no_run
+    /// for source in hyperslab::File::open("run.h5")?.dataset("/data")?.resolve()? {
+    ///     println!("{} is {:?}", source.name, source.found);
+    /// }
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `Malformed` when the list of mappings is broken.
+    pub fn resolve(&self) -> Result<Vec<SourceFile>> {
+        let Some(layout) = self.virtual_layout()? else { return Ok(Vec::new()) };
+        if self.extent() == Extent::Null {
+            return Ok(Vec::new());
+        }
+        let most = self.file.metadata().limits().touched_sources;
+        let mut met = space::parts(&Selection::All, &self.shape())
+            .and_then(|parts| layout.meeting(&parts, usize::MAX, most))
+            .at(|| self.place())?;
+        met.dedup_by_key(|met| (met.mapping, met.block));
+        let mut seen = HashSet::new();
+        let mut all = Vec::new();
+        for met in met {
+            let Some(mapping) = layout.mappings().get(met.mapping) else { continue };
+            let (file, _) = mapping.names(met.block);
+            if seen.insert(Arc::clone(&file)) {
+                all.push(self.source_file(&file));
+            }
+        }
+        Ok(all)
+    }
+
+    fn source_file(&self, name: &[u8]) -> SourceFile {
+        let (found, problem) = match find_file(&self.file, self.access(), name) {
+            Ok(found) => (found.map(|(_, path)| path), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        let tried = paths(&self.file, self.access(), name);
+        SourceFile { name: String::from_utf8_lossy(name).into_owned(), tried, found, problem }
     }
 
     fn status_of(&self, selection: &Selection) -> Result<Vec<MappingStatus>> {

@@ -177,7 +177,10 @@ fn what_is_no_regular_file_is_an_error_at_once() {
     let _listening = std::os::unix::net::UnixListener::bind(at.join("socket.h5")).unwrap();
     std::fs::create_dir(at.join("directory.h5")).unwrap();
     std::fs::write(at.join("empty.h5"), b"").unwrap();
-    for name in ["pipe.h5", "socket.h5", "directory.h5", "empty.h5", "/dev/zero", "/dev/null"] {
+    source(&at.join("cut.h5"), 3);
+    let cut = std::fs::OpenOptions::new().write(true).open(at.join("cut.h5")).unwrap();
+    cut.set_len(cut.metadata().unwrap().len() - 1).unwrap();
+    for name in ["pipe.h5", "socket.h5", "directory.h5", "empty.h5", "cut.h5", "/dev/zero", "/dev/null"] {
         virtual_file(&at.join("v.h5"), &[name]);
         let start = std::time::Instant::now();
         let error = read(&OpenOptions::new(), &at.join("v.h5")).unwrap_err().to_string();
@@ -207,6 +210,59 @@ fn a_missing_source_is_filled_reported_or_an_error() {
     let second = Selection::from_ranges(&[1..2]).unwrap();
     let data = strict.open(&all).unwrap().dataset("v").unwrap();
     assert_eq!(data.read_selection::<i32>(&second).unwrap()[[0]], 3);
+}
+
+#[test]
+fn resolve_tells_which_path_is_used_for_each_file() {
+    let (_kept, at) = folder();
+    virtual_file(&at.join("vd/v.h5"), &["s.h5", "s.h5|other", "no.h5", "dir.h5", "."]);
+    source(&at.join("pre/s.h5"), 3);
+    std::fs::create_dir(at.join("vd/dir.h5")).unwrap();
+    let access = DatasetAccess::new().vds_prefix("${ORIGIN}/../pre");
+    let file = OpenOptions::new().dataset_access(access).open(at.join("vd/v.h5")).unwrap();
+    let data = file.dataset("v").unwrap();
+    let all = data.resolve().unwrap();
+    let names: Vec<&str> = all.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["s.h5", "no.h5", "dir.h5", "."]);
+    assert!(all[0].found.as_ref().unwrap().ends_with("vd/../pre/s.h5"), "{all:?}");
+    assert!(all[1].found.is_none() && all[1].problem.is_none() && all[1].tried.len() == 3);
+    assert!(all[2].problem.as_ref().unwrap().contains("dir.h5"), "{all:?}");
+    assert_eq!((all[3].found.as_deref(), all[3].tried.len()), (Some(at.join("vd/v.h5").as_path()), 0));
+    let plain = data.with_access(DatasetAccess::new()).resolve().unwrap();
+    assert!(plain[0].found.is_none(), "each handle looks in its own places: {plain:?}");
+}
+
+/// The limit of a shell is that of what it starts, so the test runs itself again in one.
+#[test]
+fn two_thousand_sources_are_read_with_two_hundred_and_fifty_six_descriptors() {
+    if std::env::var_os("FEW_DESCRIPTORS").is_none() {
+        let again = std::env::current_exe().unwrap();
+        let run = std::process::Command::new("sh")
+            .args(["-c", "ulimit -n 256 && exec \"$0\" --exact \"$1\""])
+            .args([
+                again.as_os_str(),
+                "two_thousand_sources_are_read_with_two_hundred_and_fifty_six_descriptors".as_ref(),
+            ])
+            .env("FEW_DESCRIPTORS", "1")
+            .output()
+            .unwrap();
+        assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stdout));
+        return;
+    }
+    let (_kept, at) = folder();
+    let names: Vec<String> = (0..2000).map(|number| format!("s{number}.h5")).collect();
+    for (number, name) in (0..).zip(&names) {
+        source(&at.join(name), number);
+    }
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    virtual_file(&at.join("v.h5"), &names);
+    let file = File::open(at.join("v.h5")).unwrap();
+    let data = file.dataset("v").unwrap();
+    for _ in 0..2 {
+        assert!(data.read::<i32>().unwrap().into_iter().eq(0..2000));
+    }
+    assert!(data.mapping_status().unwrap().iter().all(|status| status.problem.is_none()));
+    assert_eq!(data.resolve().unwrap().len(), 2000);
 }
 
 #[test]

@@ -349,6 +349,38 @@ fn datasets_within_datasets_are_read_sixty_four_deep() {
 }
 
 #[test]
+fn the_stored_size_is_that_of_the_file_whatever_the_sources() {
+    let folder = Folder::new();
+    for i in 0..3 {
+        folder.numbers(&format!("s{i}.h5"), 100 * i, 4);
+    }
+    let mapping = |i: u64| (unlimited(i, 3, 1), whole(&format!("s{i}.h5"), unlimited(0, 1, 1)));
+    let extent = Extent::resizable(&[5], &[None]).unwrap();
+    folder.virtual_dataset("v.h5", &extent, &[mapping(0), mapping(1), mapping(2)]);
+    assert_eq!(folder.open(&last(0)).shape(), [12]);
+    let stored = DatasetAccess::new().view(ExtentView::Stored);
+    assert_eq!(values(&folder.open(&stored)), [0, 100, 200, 1, 101]);
+    std::fs::remove_file(folder.path("s1.h5")).unwrap();
+    assert_eq!(values(&folder.open(&stored)), [0, -1, 200, 1, -1]);
+}
+
+#[test]
+fn what_a_nested_dataset_lacks_has_its_fill_value_also_when_that_is_zero() {
+    let folder = Folder::new();
+    let nested = |name: &str, source: &str, length: u64, fill: i32| {
+        let mut layout = VirtualLayout::new(&[length]);
+        layout.map(&range(0, 2), &whole(source, range(0, 2))).unwrap();
+        let file = folder.create(name);
+        file.new_dataset::<i32>().fill_value(fill).virtual_layout(layout).create("data").unwrap();
+        file.close().unwrap();
+    };
+    nested("inner.h5", "missing.h5", 2, 0);
+    nested("outer.h5", "inner.h5", 3, -1);
+    let outer = File::open(folder.path("outer.h5")).unwrap().dataset("data").unwrap();
+    assert_eq!(values(&outer), [0, 0, -1]);
+}
+
+#[test]
 fn an_empty_selection_opens_no_source() {
     let folder = Folder::new();
     std::fs::write(folder.path("a.h5"), b"no HDF5 file").unwrap();

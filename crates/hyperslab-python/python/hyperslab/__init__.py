@@ -13,6 +13,7 @@ from ._hl.dataset import Dataset
 from ._hl.datatype import Datatype
 from ._hl.files import File, register_driver, registered_drivers, unregister_driver
 from ._hl.group import ExternalLink, Group, HardLink, SoftLink
+from ._hl.legacy_vds import VirtualMap, VirtualTarget
 from ._hl.vds import VirtualLayout, VirtualSource
 from ._selector import MultiBlockSlice
 from .h5 import get_config
@@ -45,7 +46,8 @@ def enable_ipython_completer():
 
 __all__ = [
     "AttributeManager", "Dataset", "Datatype", "Empty", "ExternalLink", "File", "Group", "HLObject", "HardLink",
-    "MultiBlockSlice", "Reference", "RegionReference", "SoftLink", "UNLIMITED", "VirtualLayout", "VirtualSource",
+    "MultiBlockSlice", "Reference", "RegionReference", "SoftLink", "UNLIMITED", "VirtualLayout", "VirtualMap", "VirtualSource",
+    "VirtualTarget",
     "__version__", "check_complex_dtype", "check_dtype", "check_enum_dtype", "check_opaque_dtype", "check_ref_dtype",
     "check_string_dtype", "check_vlen_dtype", "complex_compat_dtype", "enable_ipython_completer", "enum_dtype", "filters",
     "get_config", "h5", "h5a", "h5d", "h5ds", "h5f", "h5fd", "h5g", "h5i", "h5l", "h5o", "h5p", "h5pl", "h5r", "h5s", "h5t",

@@ -14,7 +14,8 @@ ALLOC_TIME_DEFAULT, ALLOC_TIME_EARLY, ALLOC_TIME_LATE, ALLOC_TIME_INCR = range(4
 FILL_TIME_ALLOC, FILL_TIME_NEVER, FILL_TIME_IFSET = range(3)
 FILL_VALUE_UNDEFINED, FILL_VALUE_DEFAULT, FILL_VALUE_USER_DEFINED = range(3)
 SPACE_STATUS_NOT_ALLOCATED, SPACE_STATUS_PART_ALLOCATED, SPACE_STATUS_ALLOCATED = range(3)
-VDS_FIRST_MISSING, VDS_LAST_AVAILABLE = 0, 1
+#: The third, which libhdf5 does not have, is the size that the file says, whatever the sources.
+VDS_FIRST_MISSING, VDS_LAST_AVAILABLE, VDS_STORED = 0, 1, 2
 
 _LAYOUTS = {"compact": COMPACT, "contiguous": CONTIGUOUS, "external": CONTIGUOUS, "chunked": CHUNKED, "virtual": VIRTUAL}
 
@@ -39,6 +40,8 @@ class DatasetID(NodeID):
         layout = self._dataset.layout
         self._virtual, self._chunked = layout == "virtual", layout == "chunked"
         self._dapl = dapl
+        #: Whether anybody asked for the size, which a virtual dataset then looks for in its sources.
+        self._queried = False
         self._type = None
         self._dtype = None
         #: The engine's datatype for arrays of ``dtype``, when numpy keeps its elements in the array.
@@ -62,6 +65,7 @@ class DatasetID(NodeID):
     def shape(self):
         self._need()
         self._follow()
+        self._queried = True
         extent = self._dataset.extent
         return None if extent is None else tuple(extent[0])
 
@@ -89,6 +93,7 @@ class DatasetID(NodeID):
 
     def get_space(self):
         self._need()
+        self._queried = True
         extent = self._dataset.extent
         return h5s.SpaceID(None) if extent is None else h5s.SpaceID(*extent)
 
@@ -200,6 +205,9 @@ class DatasetID(NodeID):
         """Reads what ``fspace`` selects into what ``mspace`` selects of ``arr_obj``."""
         wanted = arr_obj.dtype if mtype is None or arr_obj.dtype.hasobject else mtype.dtype
         _own = self.dtype
+        if fspace is h5s.ALL and self._virtual and not self._queried:
+            # As in libhdf5, who never asked for the size reads all there is as the file says.
+            return self._as_stored().read(mspace, h5s.ALL, arr_obj, mtype, dxpl)
         elements = self._elements(self._selected(fspace), wanted)
         if mspace is h5s.ALL or mspace._selection.kind == "all":
             arr_obj[...] = elements.reshape(arr_obj.shape)
@@ -209,6 +217,23 @@ class DatasetID(NodeID):
         if not np.shares_memory(flat, arr_obj):
             raise TypeError("the array to read into must be contiguous")
         flat[at] = elements
+
+    def _as_stored(self):
+        """The same dataset at the size that the file says."""
+        dapl = h5p.create(h5p.DATASET_ACCESS) if self._dapl is None else self._dapl.copy()
+        dapl.set_virtual_view(VDS_STORED)
+        stored = self._with_access(dapl)
+        stored._queried = True
+        return stored
+
+    def _open_with(self, dapl):
+        """Has these access properties from now on."""
+        self._dapl = dapl
+        self._dataset = _accessed(self._dataset, dapl)
+
+    def _with_access(self, dapl):
+        """Another handle, which finds and follows the sources of a virtual dataset in its own way."""
+        return type(self)(self._opened, self._object, self._path, dapl)
 
     def write(self, mspace, fspace, arr_obj, mtype=None, dxpl=None):
         """Writes what ``mspace`` selects of ``arr_obj`` to what ``fspace`` selects."""
@@ -340,8 +365,7 @@ def open(loc, name, dapl=None):
     found = find(loc, name)
     if not isinstance(found, DatasetID):
         raise KeyError(f"{encoded(name)!r} is not a dataset")
-    found._dapl = dapl
-    found._dataset = _accessed(found._dataset, dapl)
+    found._open_with(dapl)
     return found
 
 
@@ -354,7 +378,7 @@ def _accessed(dataset, dapl):
     if not prefix and not raw_prefix and view == VDS_LAST_AVAILABLE and not gap:
         return dataset
     prefixes = (one.decode("utf-8", "surrogateescape") or None for one in (prefix, raw_prefix))
-    return dataset.with_access(next(prefixes), view == VDS_FIRST_MISSING, gap, next(prefixes))
+    return dataset.with_access(next(prefixes), view, gap, next(prefixes))
 
 
 def create(loc, name, tid, space, dcpl=None, lcpl=None, dapl=None, gcpl=None):

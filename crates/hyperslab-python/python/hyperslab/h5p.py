@@ -187,7 +187,7 @@ class PropDAID(PropInstanceID):
     """How datasets are opened."""
 
     def set_virtual_view(self, view):
-        if view not in (0, 1):
+        if view not in (0, 1, 2):
             raise ValueError(f"there is no view {view} of virtual datasets")
         self._values["virtual_view"] = view
 

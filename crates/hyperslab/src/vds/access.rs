@@ -8,6 +8,8 @@ pub enum ExtentView {
     LastAvailable,
     /// At the first element some source lacks.
     FirstMissing,
+    /// Where the file says it ended when it was last written; no source is asked.
+    Stored,
 }
 
 /// How one handle on a dataset finds its raw files, and finds and follows the sources of a virtual one; nothing of
@@ -72,6 +74,11 @@ impl DatasetAccess {
 
     pub(crate) fn is_first_missing(&self) -> bool {
         self.view == ExtentView::FirstMissing
+    }
+
+    /// Whether the sources have no say in the size.
+    pub(crate) fn is_stored(&self) -> bool {
+        self.view == ExtentView::Stored
     }
 
     /// Numbered sources that may be missing in a row.

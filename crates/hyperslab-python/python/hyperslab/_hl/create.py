@@ -155,8 +155,7 @@ def _access(dapl, efile_prefix, virtual_prefix, cache):
 
 def opened_dset(made, efile_prefix=None, virtual_prefix=None):
     """Puts prefixes into the access properties of an open dataset."""
-    made._dapl = _access(made._dapl, efile_prefix, virtual_prefix, (None, None, None))
-    made._dataset = h5d._accessed(made._dataset, made._dapl)
+    made._open_with(_access(made._dapl, efile_prefix, virtual_prefix, (None, None, None)))
     return made
 
 

@@ -11,7 +11,7 @@ from .._selector import Reader, Selector
 from . import filters, partitions, writing
 from . import selections as sel
 from .base import Empty, HLObject, product
-from .compat import filename_decode
+from .compat import filename_decode, filename_encode
 from .selections2 import select_read
 from .vds import VDSmap, vds_support  # noqa: F401
 from .views import AsStrWrapper, AstypeWrapper, ChunkIterator, FieldsWrapper, readtime_dtype  # noqa: F401
@@ -202,6 +202,39 @@ class Dataset(HLObject):
             )
             for at in range(plist.get_virtual_count())
         ]
+
+    def resolve(self):
+        """Which path is used for each source file of a virtual dataset, every file once."""
+        self.id._need()
+        return [partitions.SourceFile(*one) for one in self.id._dataset.resolve()]
+
+    def mapping_status(self):
+        """How each mapping of a virtual dataset stands: where its file is, and what is wrong with it."""
+        self.id._need()
+        return [partitions.MappingStatus(*one) for one in self.id._dataset.mapping_status()]
+
+    def with_access(self, view=None, printf_gap=None, prefix=None):
+        """The same dataset, which finds and follows its sources in another way; what is not given stays.
+
+        view
+            Where a virtual dataset ends that grows: ``'last'``, at the last element any source has; ``'first'``, at the first one
+            that some source lacks; ``'stored'``, where the file says.
+        printf_gap
+            How many numbered sources in a row may be missing before one that is there.
+        prefix
+            A directory in which source files are looked for before that of the file; ``${ORIGIN}`` at its start is that directory.
+        """
+        dapl = self.id.get_access_plist()
+        if view is not None:
+            views = {"first": h5d.VDS_FIRST_MISSING, "last": h5d.VDS_LAST_AVAILABLE, "stored": h5d.VDS_STORED}
+            if view not in views:
+                raise ValueError(f"view is 'last', 'first' or 'stored', not {view!r}")
+            dapl.set_virtual_view(views[view])
+        if printf_gap is not None:
+            dapl.set_virtual_printf_gap(printf_gap)
+        if prefix is not None:
+            dapl.set_virtual_prefix(filename_encode(prefix))
+        return type(self)(self.id._with_access(dapl))
 
     def gaps(self, args=()):
         """What of an index has no source: how many elements, and which mappings, with file, path and problem."""

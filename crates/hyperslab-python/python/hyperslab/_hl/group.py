@@ -118,9 +118,18 @@ class Group(MutableMappingHDF5, HLObject):
         made = make_new_dset(group, shape, dtype, data, name, **kwds)
         return _dataset(made, efile_prefix, virtual_prefix)
 
-    def create_virtual_dataset(self, name, layout, fillvalue=None):
-        """Makes a virtual dataset from a :class:`VirtualLayout`; ``fillvalue`` reads where no source is."""
+    def create_virtual_dataset(self, name=None, layout=None, fillvalue=None, *, VMlist=None):
+        """Makes a virtual dataset from a :class:`VirtualLayout`; ``fillvalue`` reads where no source is.
+
+        Deprecated: ``VMlist`` is one :class:`VirtualMap` or a list of them, as before there were layouts.
+        """
+        from . import legacy_vds
         from .dataset import Dataset
+
+        if VMlist is not None or legacy_vds.is_list(name):
+            name, layout = legacy_vds.layout(name if VMlist is None else VMlist)
+        elif layout is None:
+            raise TypeError("a virtual dataset is made from a layout")
 
         group = self
         if name and b"/" in self._e(name).lstrip(b"/"):

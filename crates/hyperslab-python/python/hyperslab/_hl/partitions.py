@@ -2,6 +2,7 @@
 
 import warnings
 from itertools import product
+from pathlib import Path  # noqa: F401
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,31 @@ class Gaps(NamedTuple):
 
     def __bool__(self):
         return bool(self.elements or self.mappings)
+
+
+class SourceFile(NamedTuple):
+    """Where the file of a source is."""
+
+    #: As the mappings name it, numbers of blocks put in.
+    name: str
+    #: Where it was looked for, in this order; nowhere for the file of the virtual dataset itself.
+    tried: "list[Path]"
+    #: The path that is used; ``None`` when there is none.
+    found: "Path | None"
+    #: Why a file that is there cannot be used.
+    problem: "str | None"
+
+
+class MappingStatus(NamedTuple):
+    """How a mapping stands."""
+
+    number: int
+    file: str
+    path: str
+    tried: "list[Path]"
+    found: "Path | None"
+    #: What keeps it from being read in full; ``None`` for nothing.
+    problem: "str | None"
 
 
 def check(gaps, policy, name):

@@ -55,8 +55,10 @@ class VirtualSource:
     Given as a dataset, or as a file name with name and shape of the dataset in it. Index it to choose a part.
     """
 
-    def __init__(self, path_or_dataset, name=None, shape=None, dtype=None, maxshape=None):
+    def __init__(self, path_or_dataset, name=None, shape=None, dtype=None, maxshape=None, *, key=None):
         from .dataset import Dataset
+
+        name = key if name is None else name  # what it was called before there were layouts
 
         if isinstance(path_or_dataset, Dataset):
             given = {"name": name, "shape": shape, "dtype": dtype, "maxshape": maxshape}
