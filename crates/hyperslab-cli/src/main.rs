@@ -49,6 +49,8 @@ struct Cli {
     /// What a file may ask for before it is refused, as NAME=NUMBER; errors name the limit they meet.
     #[arg(long, global = true, value_name = "NAME=NUMBER")]
     limit: Vec<String>,
+    #[command(flatten)]
+    access: opening::Access,
     #[command(subcommand)]
     verb: Verb,
 }
@@ -95,7 +97,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut output = Output::new();
     let done = opening::limits(&cli.limit).and_then(|limits| {
-        opening::decide(opening::policy(&cli.sources), limits);
+        opening::decide(opening::policy(&cli.sources), limits, &cli.access);
         run(&cli.verb, &mut output)
     });
     match (done, output.finish()) {

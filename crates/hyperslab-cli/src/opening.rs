@@ -1,11 +1,50 @@
 //! How the command opens files: which others they may name is said once, on the command line.
 
 use crate::output::Failure;
-use hyperslab::{File, Limits, OpenOptions, SourcePolicy};
+use hyperslab::{DatasetAccess, ExtentView, File, Limits, OpenOptions, SourcePolicy};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 static OPTIONS: OnceLock<OpenOptions> = OnceLock::new();
+
+/// How virtual datasets find and follow their sources.
+#[derive(clap::Args, Debug)]
+#[command(next_help_heading = "Virtual datasets")]
+pub(crate) struct Access {
+    /// A directory in which their source files are looked for before that of the file; `${ORIGIN}` at its start
+    /// is the directory of the file.
+    #[arg(id = "vds-prefix", long = "vds-prefix", global = true, value_name = "DIR")]
+    prefix: Option<String>,
+    /// Where one ends that grows: at the `last` element any source has, at the `first` one that some source
+    /// lacks, or where it ended when it was `stored`.
+    #[arg(id = "vds-view", long = "vds-view", global = true, default_value = "last", value_name = "END")]
+    view: View,
+    /// How many numbered sources in a row may be missing before one that is there.
+    #[arg(id = "vds-gap", long = "vds-gap", global = true, default_value_t = 0, value_name = "N")]
+    gap: u64,
+}
+
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum View {
+    Last,
+    First,
+    Stored,
+}
+
+impl Access {
+    fn access(&self) -> DatasetAccess {
+        let view = match self.view {
+            View::Last => ExtentView::LastAvailable,
+            View::First => ExtentView::FirstMissing,
+            View::Stored => ExtentView::Stored,
+        };
+        let access = DatasetAccess::new().view(view).printf_gap(self.gap);
+        match &self.prefix {
+            Some(prefix) => access.vds_prefix(prefix),
+            None => access,
+        }
+    }
+}
 
 /// What `--sources` says: `tree`, `anywhere`, `none`, or directories with colons between them.
 pub(crate) fn policy(text: &str) -> SourcePolicy {
@@ -30,9 +69,10 @@ pub(crate) fn limits(all: &[String]) -> Result<Limits, Failure> {
 }
 
 /// How files are opened from now on.
-pub(crate) fn decide(policy: SourcePolicy, limits: Limits) {
+pub(crate) fn decide(policy: SourcePolicy, limits: Limits, access: &Access) {
     // It is said once.
-    let _known = OPTIONS.set(OpenOptions::new().sources(policy).limits(limits));
+    let _known =
+        OPTIONS.set(OpenOptions::new().sources(policy).limits(limits).dataset_access(access.access()));
 }
 
 /// Opens a file to read.

@@ -3,12 +3,15 @@
 use crate::output::{Failure, Outcome, Output};
 use crate::progress;
 use crate::virtuals::named;
-use hyperslab::Dataset;
+use hyperslab::{Dataset, Problem};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Says how many sources can be read, and what is wrong with the others; status 1 if any cannot.
 #[derive(clap::Args, Debug)]
 pub(crate) struct Arguments {
+    /// Tells which path is used for each source file.
+    #[arg(long)]
+    paths: bool,
     /// A file, or one of its virtual datasets.
     #[arg(value_name = "FILE[/PATH]")]
     target: String,
@@ -26,6 +29,9 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     let mut sound = true;
     for dataset in &datasets {
         sound &= check(dataset, output)?;
+        if arguments.paths {
+            paths(dataset, output)?;
+        }
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -36,17 +42,24 @@ fn check(dataset: &Dataset, output: &mut Output) -> Outcome<bool> {
     let mut sources = BTreeSet::new();
     let mut broken = BTreeSet::new();
     let mut problems = Problems::new();
+    let mut nowhere = BTreeMap::new();
+    let mut refused = false;
     for status in dataset.mapping_status()? {
         let source = (status.file.clone(), status.path.clone());
         if let Some(problem) = &status.problem {
             broken.insert(source.clone());
             let cause = format!("{}: {problem}", status.path);
+            refused |= cause.contains("refused by the policy for sources");
+            if matches!(problem, Problem::MissingFile) {
+                nowhere.insert(status.file.clone(), status.tried.clone());
+            }
             problems.entry((status.file.clone(), cause)).or_default().insert(status.mapping);
         }
         sources.insert(source);
     }
     let reachable = sources.len() - broken.len();
     output.line(format!("{}: {reachable} of {} sources reachable", dataset.path(), sources.len()))?;
+    let missing_files = !nowhere.is_empty();
     let mut before = None;
     for ((file, cause), mappings) in &problems {
         if before != Some(file) {
@@ -54,8 +67,31 @@ fn check(dataset: &Dataset, output: &mut Output) -> Outcome<bool> {
             before = Some(file);
         }
         output.line(format!("    {cause} ({})", listed(mappings)))?;
+        if let Some(tried) = nowhere.remove(file) {
+            let tried: Vec<String> = tried.iter().map(|path| path.display().to_string()).collect();
+            output.line(format!("    looked for {}", tried.join(", ")))?;
+        }
+    }
+    if refused {
+        output.line("  --sources DIR or --sources anywhere allows more")?;
+    }
+    if missing_files {
+        output.line("  if the files are elsewhere: --vds-prefix DIR looks there first, `vds rebase` stores other names")?;
     }
     Ok(problems.is_empty())
+}
+
+/// Each source file, and where it is.
+fn paths(dataset: &Dataset, output: &mut Output) -> Outcome {
+    for source in dataset.resolve()? {
+        let found = match (&source.found, &source.problem) {
+            (Some(path), _) => path.display().to_string(),
+            (None, Some(problem)) => problem.clone(),
+            (None, None) => "not found".to_owned(),
+        };
+        output.line(format!("  {} -> {found}", source.name))?;
+    }
+    Ok(())
 }
 
 /// `mapping 3`, `mappings 0 to 4, 7`.

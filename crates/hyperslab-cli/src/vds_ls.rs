@@ -3,8 +3,8 @@
 use crate::output::{Failure, Outcome, Output};
 use crate::picture::{Picture, Tile};
 use crate::values::extent;
-use crate::virtuals::{named, problems, written};
-use hyperslab::{Dataset, Hyperslab, Selection, VirtualMapping};
+use crate::virtuals::{named, written};
+use hyperslab::{AxisSlab, Dataset, Hyperslab, MappingStatus, Selection, VirtualMapping};
 use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -66,12 +66,12 @@ fn table(dataset: &Dataset, output: &mut Output) -> Outcome {
             ]
         })
         .collect();
-    let status = problems(dataset)?;
+    let status = by_mapping(dataset)?;
     let width =
         |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max();
     let [first, second, third] = [0, 1, 2].map(|column| width(column).unwrap_or(0).min(60));
     for (index, [number, here, source, there]) in rows.iter().enumerate() {
-        let problem = problem_of(&status, index).map_or_else(String::new, |problem| format!("  *{problem}*"));
+        let problem = problem(&status, index).map_or_else(String::new, |problem| format!("  *{problem}*"));
         let row = format!("  {number:>first$}  {here:second$}  <-  {source:third$}  {there}{problem}");
         output.line(row.trim_end())?;
     }
@@ -82,13 +82,30 @@ fn colons(path: &str) -> String {
     if path.starts_with('/') { format!("::{path}") } else { format!("::/{path}") }
 }
 
-/// The first problem of a mapping.
-fn problem_of(problems: &[(usize, String)], index: usize) -> Option<String> {
-    problems.iter().find(|(mapping, _)| *mapping == index).map(|(_, problem)| problem.clone())
+/// How the sources of each mapping stand: one, or one for each block.
+type ByMapping = HashMap<usize, Vec<MappingStatus>>;
+
+fn by_mapping(dataset: &Dataset) -> Outcome<ByMapping> {
+    let mut all = ByMapping::new();
+    for status in dataset.mapping_status()? {
+        all.entry(status.mapping).or_default().push(status);
+    }
+    Ok(all)
+}
+
+/// The first problem of a mapping, and of how many of its sources.
+fn problem(status: &ByMapping, index: usize) -> Option<String> {
+    let sources = status.get(&index)?;
+    let mut broken = sources.iter().filter_map(|source| source.problem.as_ref()).peekable();
+    let first = broken.peek()?.to_string();
+    Some(match sources.len() {
+        1 => first,
+        all => format!("{} of {all} sources: {first}", broken.count()),
+    })
 }
 
 fn as_json(dataset: &Dataset) -> Outcome<Value> {
-    let status = problems(dataset)?;
+    let status = by_mapping(dataset)?;
     let layout = dataset.virtual_layout()?;
     let mappings = layout.iter().flat_map(|layout| layout.mappings()).enumerate().map(|(index, mapping)| {
         json!({
@@ -96,7 +113,7 @@ fn as_json(dataset: &Dataset) -> Outcome<Value> {
             "file": mapping.file(),
             "path": mapping.path(),
             "there": written(mapping.source_selection()),
-            "problem": problem_of(&status, index),
+            "problem": problem(&status, index),
         })
     });
     Ok(json!({
@@ -112,18 +129,19 @@ pub(crate) fn picture(dataset: &Dataset) -> Outcome<Picture> {
     let Some(layout) = dataset.virtual_layout()? else {
         return Err(Failure::message("not a virtual dataset"));
     };
-    let status = problems(dataset)?;
+    let status = by_mapping(dataset)?;
     let shape = &dataset.shape();
-    let mappings: Vec<VirtualMapping> = layout.mappings().iter().collect();
-    let selections: Vec<&Selection> = mappings.iter().map(VirtualMapping::virtual_selection).collect();
+    let numbered = layout.mappings().iter().enumerate();
+    let regions: Vec<Region> = numbered
+        .flat_map(|(index, mapping)| regions(&mapping, status.get(&index).map_or(&[], Vec::as_slice)))
+        .collect();
+    let selections: Vec<&Selection> = regions.iter().map(|region| &region.selection).collect();
     let (down, across) = axes(&selections, shape);
-    let mut kinds: HashMap<String, usize> = HashMap::new();
+    let mut kinds: HashMap<&str, usize> = HashMap::new();
     let mut tiles = Vec::new();
-    for (index, mapping) in mappings.iter().enumerate() {
+    for Region { selection, file, missing } in &regions {
         let next = kinds.len();
-        let kind = *kinds.entry(mapping.file().into_owned()).or_insert(next);
-        let missing = problem_of(&status, index).is_some();
-        let selection = mapping.virtual_selection();
+        let kind = *kinds.entry(file).or_insert(next);
         let rows = runs(selection, shape, down);
         let columns = runs(selection, shape, across);
         for (row, rows) in &rows {
@@ -134,13 +152,46 @@ pub(crate) fn picture(dataset: &Dataset) -> Outcome<Picture> {
                     rows: *rows,
                     columns: *columns,
                     kind,
-                    missing,
+                    missing: *missing,
                 });
             }
         }
     }
     let length = |axis: Option<usize>| axis.and_then(|axis| shape.get(axis)).copied().unwrap_or(1);
     Ok(Picture::mosaic(&tiles, length(down), length(across)))
+}
+
+/// What one source covers.
+struct Region {
+    selection: Selection,
+    file: String,
+    missing: bool,
+}
+
+/// What a mapping covers: each of its blocks when each has a source.
+fn regions(mapping: &VirtualMapping, sources: &[MappingStatus]) -> Vec<Region> {
+    let selection = mapping.virtual_selection();
+    let unlimited = |axis: &AxisSlab| axis.count.is_none();
+    let numbered = |selection: &Selection| match selection {
+        Selection::Hyperslab(Hyperslab::Regular(axes)) => axes.iter().position(unlimited),
+        _ => None,
+    };
+    let missing = |source: &MappingStatus| source.problem.is_some();
+    if let (Some(at), None) = (numbered(selection), numbered(mapping.source_selection()))
+        && let Selection::Hyperslab(Hyperslab::Regular(axes)) = selection
+    {
+        let block = |(number, source): (u64, &MappingStatus)| {
+            let mut axes = axes.clone();
+            let slab = axes.get_mut(at)?;
+            slab.start = slab.start.checked_add(number.checked_mul(slab.stride)?)?;
+            slab.count = Some(1);
+            let selection = Selection::Hyperslab(Hyperslab::Regular(axes));
+            Some(Region { selection, file: source.file.clone(), missing: missing(source) })
+        };
+        return (0..).zip(sources).filter_map(block).collect();
+    }
+    let file = mapping.file().into_owned();
+    vec![Region { selection: selection.clone(), file, missing: sources.iter().any(missing) }]
 }
 
 /// The two axes with the most different beginnings, in their order; the last ones if none differ.

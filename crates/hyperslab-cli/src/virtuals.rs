@@ -58,12 +58,6 @@ fn keep(object: Object, found: &mut Vec<Dataset>, queue: &mut VecDeque<Group>) {
     }
 }
 
-/// The mappings of a virtual dataset that cannot be read in full, and why not.
-pub(crate) fn problems(dataset: &Dataset) -> Outcome<Vec<(usize, String)>> {
-    let status = dataset.mapping_status()?;
-    Ok(status.into_iter().filter_map(|one| Some((one.mapping, one.problem?.to_string()))).collect())
-}
-
 /// A selection as numpy would write it where it can: `[0:10, 3:64:4]`.
 pub(crate) fn written(selection: &Selection) -> String {
     match selection {

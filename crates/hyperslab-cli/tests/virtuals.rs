@@ -4,7 +4,7 @@
 
 mod support;
 
-use hyperslab::{Datatype, File, Selection};
+use hyperslab::{AxisSlab, Datatype, Extent, File, Selection, VirtualLayout, VirtualSource};
 use std::path::Path;
 use support::{counting, hyperslab};
 
@@ -115,6 +115,23 @@ fn check_tells_each_cause_by_its_source() {
 }
 
 #[test]
+fn check_tells_where_it_looked_and_which_path_is_used() {
+    let directory = tempfile::tempdir().unwrap();
+    let build = ["vds", "build", "all.h5", "--name", "/all", "--expect", "2,3", "u2", "m0.h5/entry/data"];
+    assert_eq!(hyperslab(directory.path(), &build).status, 0);
+    let run = hyperslab(directory.path(), &["vds", "check", "all.h5", "--vds-prefix", "${ORIGIN}/raw"]);
+    assert!(run.out.contains("looked for"), "{}", run.out);
+    assert!(run.out.contains("raw/m0.h5") && run.out.contains("--vds-prefix"), "{}", run.out);
+    std::fs::create_dir(directory.path().join("raw")).unwrap();
+    counting(&directory.path().join("raw/m0.h5"), &[2, 3], 1);
+    let run =
+        hyperslab(directory.path(), &["vds", "check", "all.h5", "--paths", "--vds-prefix", "${ORIGIN}/raw"]);
+    assert_eq!(run.status, 0, "{}", run.out);
+    let used = run.out.lines().find(|line| line.contains("m0.h5 -> ")).unwrap();
+    assert!(used.ends_with("raw/m0.h5"), "{used}");
+}
+
+#[test]
 fn check_of_a_sound_file_ends_well() {
     let directory = tempfile::tempdir().unwrap();
     modules(directory.path(), 2);
@@ -137,6 +154,29 @@ fn ls_shows_the_mappings_and_marks_missing_ones() {
     let run = hyperslab(directory.path(), &["vds", "ls", "all.h5/all", "--png", "map.png"]);
     assert_eq!(run.status, 0, "{}", run.err);
     assert!(directory.path().join("map.png").is_file());
+}
+
+#[test]
+fn numbered_sources_are_shown_one_by_one() {
+    let directory = tempfile::tempdir().unwrap();
+    for number in [0, 1, 3] {
+        counting(&directory.path().join(format!("f{number}.h5")), &[2, 3], 1);
+    }
+    let slab = |start, stride, count, block| AxisSlab { start, stride, count, block: Some(block) };
+    let here = Selection::from_axes(vec![slab(0, 2, None, 2), slab(0, 1, Some(1), 3)]).unwrap();
+    let mut layout = VirtualLayout::of(Extent::resizable(&[0, 3], &[None, Some(3)]).unwrap());
+    layout.map(&here, &VirtualSource::new("f%b.h5", "entry/data", &[2, 3])).unwrap();
+    let file = File::create(directory.path().join("all.h5")).unwrap();
+    file.new_dataset::<u16>().virtual_layout(layout).create("all").unwrap();
+    file.close().unwrap();
+    let run = hyperslab(directory.path(), &["vds", "check", "all.h5"]);
+    assert_eq!((run.status, run.out.as_str()), (0, "/all: 2 of 2 sources reachable\n"));
+    let run = hyperslab(directory.path(), &["vds", "ls", "all.h5", "--vds-gap", "1"]);
+    assert!(run.out.contains("*1 of 4 sources: the file does not exist*"), "{}", run.out);
+    let run = hyperslab(directory.path(), &["vds", "check", "all.h5", "--vds-gap", "1"]);
+    assert!(run.out.starts_with("/all: 3 of 4 sources reachable\n  f2.h5\n"), "{}", run.out);
+    let run = hyperslab(directory.path(), &["vds", "ls", "all.h5", "--vds-view", "stored"]);
+    assert!(run.out.starts_with("/all {0/Inf, 3}"), "{}", run.out);
 }
 
 #[test]
