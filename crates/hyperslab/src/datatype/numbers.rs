@@ -94,6 +94,20 @@ impl Plain {
     }
 }
 
+/// The nearest half: processors get there by way of a single, and to round twice may miss it.
+fn half_of(value: f64) -> f16 {
+    #[expect(clippy::cast_possible_truncation, reason = "what the rounding loses is put into the last bit")]
+    let single = value as f32;
+    let back = f64::from(single);
+    if back.to_bits() == value.to_bits() || value.is_nan() {
+        return f16::from_f32(single);
+    }
+    // Rounded towards zero with the last bit set, a single is on the same side of every half as the double.
+    let bits = single.to_bits();
+    let towards_zero = if back.abs() > value.abs() { bits.saturating_sub(1) } else { bits };
+    f16::from_f32(f32::from_bits(towards_zero | 1))
+}
+
 fn loop_from<A: Number + CastAny>(to: Plain) -> Option<Loop> {
     match to {
         Plain::I8 => Some(convert::<A, i8>),
@@ -257,7 +271,30 @@ casts! {
     bf16, f32: |value| value.to_f32();
     bf16, f64: |value| value.to_f64();
     f32, f16: |value| f16::from_f32(value);
-    f64, f16: |value| f16::from_f64(value);
+    f64, f16: |value| half_of(value);
     f32, bf16: |value| bf16::from_f32(value);
     f64, bf16: |value| bf16::from_f64(value);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::half_of;
+    use half::f16;
+
+    #[test]
+    fn doubles_beside_the_middle_of_two_halves_become_the_nearer_one() {
+        for bits in 0..0x7bff_u16 {
+            let (low, high) = (f16::from_bits(bits), f16::from_bits(bits + 1));
+            let middle = f64::midpoint(low.to_f64(), high.to_f64());
+            let even = if bits % 2 == 0 { low } else { high };
+            for (value, half) in [(middle.next_down(), low), (middle, even), (middle.next_up(), high)] {
+                assert_eq!((half_of(value), half_of(-value)), (half, -half), "{value:e}");
+            }
+        }
+        assert_eq!(
+            (half_of(65_519.99), half_of(65_520.), half_of(1e300)),
+            (f16::MAX, f16::INFINITY, f16::INFINITY)
+        );
+        assert!(half_of(f64::NAN).is_nan());
+    }
 }
