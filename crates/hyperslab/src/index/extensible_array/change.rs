@@ -220,7 +220,7 @@ impl Array {
         let block = ExtensibleDataBlock {
             client: self.header.client,
             header: Some(self.address),
-            offset: place.start,
+            offset: place.stated_start(),
             elements: self.format.unset(if shape.pages == 0 { shape.elements } else { 0 })?,
         };
         let mut sink = Sink::new(md.widths());

@@ -181,6 +181,16 @@ struct Location {
 }
 
 impl Location {
+    /// What the data block says of its place. libhdf5 counts blocks from the index block from the beginning of the array,
+    /// and others from the beginning of their super block; nobody reads it, but files are to be the same.
+    fn stated_start(&self) -> u64 {
+        let number = self.shape.first_data_block.saturating_add(self.within);
+        match self.super_index {
+            None => self.shape.start.saturating_add(number.saturating_mul(self.shape.elements)),
+            Some(_) => self.start,
+        }
+    }
+
     /// The element's page in its data block, and its bit in the super block.
     fn page(&self, shape: &ExtensibleArrayShape) -> (u64, u64) {
         let page = self.rest.saturating_sub(self.start) / shape.page_elements.max(1);
