@@ -5,6 +5,7 @@ mod clear;
 mod cp;
 mod demo;
 mod dump;
+mod frame;
 mod literal;
 mod ls;
 mod numpy;
@@ -14,6 +15,7 @@ mod packed;
 mod picture;
 mod progress;
 mod recipe;
+mod record;
 mod recover;
 mod repack;
 mod rm;
@@ -33,12 +35,16 @@ mod vds_materialize;
 mod vds_rebase;
 mod vds_who;
 mod virtuals;
+mod watch;
+mod watch_lines;
+mod watch_view;
 
 use clap::{Parser, Subcommand};
 use output::{Outcome, Output};
 use std::process::ExitCode;
 
-/// Look into HDF5 files, compose them into virtual datasets, copy, edit and repack them.
+/// Look into HDF5 files, compose them into virtual datasets, copy, edit and repack them,
+/// follow and record live ones.
 #[derive(Debug, Parser)]
 #[command(name = "hyperslab", version, after_help = "FILE/PATH is run.h5/entry/data or run.h5::/entry/data.")]
 struct Cli {
@@ -69,6 +75,8 @@ enum Verb {
     #[command(subcommand)]
     Attr(Attr),
     Repack(repack::Arguments),
+    Watch(watch::Arguments),
+    Record(record::Arguments),
     Status(status::Arguments),
     Recover(recover::Arguments),
     Clear(clear::Arguments),
@@ -127,6 +135,8 @@ fn run(verb: &Verb, output: &mut Output) -> Outcome {
         Verb::Attr(Attr::Set(arguments)) => attr::set(arguments),
         Verb::Attr(Attr::Rm(arguments)) => attr::rm(arguments),
         Verb::Repack(arguments) => repack::run(arguments, output),
+        Verb::Watch(arguments) => watch::run(arguments, output),
+        Verb::Record(arguments) => record::run(arguments, output),
         Verb::Status(arguments) => status::run(arguments, output),
         Verb::Recover(arguments) => recover::run(arguments, output),
         Verb::Clear(arguments) => clear::run(arguments, output),

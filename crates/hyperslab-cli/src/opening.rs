@@ -1,7 +1,8 @@
 //! How the command opens files: which others they may name is said once, on the command line.
 
-use crate::output::Failure;
+use crate::output::{Failure, warn};
 use hyperslab::{DatasetAccess, ExtentView, File, Limits, OpenOptions, SourcePolicy};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
@@ -75,9 +76,20 @@ pub(crate) fn decide(policy: SourcePolicy, limits: Limits, access: &Access) {
         OPTIONS.set(OpenOptions::new().sources(policy).limits(limits).dataset_access(access.access()));
 }
 
-/// Opens a file to read.
+/// Opens a file to read; one that somebody writes live is read as it is now.
 pub(crate) fn file(path: impl AsRef<Path>) -> hyperslab::Result<File> {
-    options().open(path)
+    let path = path.as_ref();
+    options().open(path).or_else(|error| {
+        let marked = error.io_error().is_some_and(|error| error.kind() == ErrorKind::ResourceBusy);
+        if marked { options().swmr(true).open(path).map_err(|_| error) } else { Err(error) }
+    })
+}
+
+/// Says on standard error when a live file is where others may not see what is written.
+pub(crate) fn warn_of_mount(file: &File) {
+    if let Some(mount) = file.mount() {
+        warn(&format!("{}: the file {}", file.path().display(), mount.caution()));
+    }
 }
 
 /// Opens a file to change it; to read it only in a `dry_run`.

@@ -90,6 +90,16 @@ impl Output {
         Ok(writeln!(self.to, "{text}")?)
     }
 
+    /// Text as it is.
+    pub(crate) fn text(&mut self, text: &str) -> Outcome {
+        Ok(self.to.write_all(text.as_bytes())?)
+    }
+
+    /// What was said until now is seen.
+    pub(crate) fn flush(&mut self) -> Outcome {
+        Ok(self.to.flush()?)
+    }
+
     /// JSON, indented by one space.
     pub(crate) fn json(&mut self, value: &Value) -> Outcome {
         let mut serializer = Serializer::with_formatter(&mut self.to, PrettyFormatter::with_indent(b" "));

@@ -63,6 +63,15 @@ pub(crate) struct Tile {
 impl Picture {
     /// Numbers in colours: dark is little, bright is much; the few most extreme ones do not count.
     pub(crate) fn heat_map(values: &[f64], height: u64, width: u64) -> Outcome<Self> {
+        Self::heat_map_of(values, (height, width), Self::size(height, width))
+    }
+
+    /// As [`heat_map`](Self::heat_map), of so many rows and columns of pixels.
+    pub(crate) fn heat_map_of(
+        values: &[f64],
+        (height, width): (u64, u64),
+        size: (u64, u64),
+    ) -> Outcome<Self> {
         let expected = usize::try_from(height.saturating_mul(width)).unwrap_or(usize::MAX);
         if values.is_empty() || values.len() != expected {
             return Err(Failure::message(format!(
@@ -76,7 +85,7 @@ impl Picture {
             let index = usize::try_from(row * width + column).unwrap_or(usize::MAX);
             values.get(index).copied().unwrap_or(f64::NAN)
         };
-        Ok(Self::draw(height, width, |rows, columns| {
+        Ok(Self::draw((height, width), size, |rows, columns| {
             let block = rows.flat_map(|row| columns.clone().map(move |column| (row, column)));
             let strongest =
                 block.map(|(row, column)| at(row, column)).filter(|value| !value.is_nan()).reduce(f64::max);
@@ -87,7 +96,8 @@ impl Picture {
     /// Tiles in colours of their own, missing ones red and striped; later ones lie on top.
     pub(crate) fn mosaic(tiles: &[Tile], height: u64, width: u64) -> Self {
         let kinds = tiles.iter().map(|tile| tile.kind + 1).max().unwrap_or(1);
-        let mut picture = Self::draw(height.max(1), width.max(1), |_, _| EMPTY);
+        let (height, width) = (height.max(1), width.max(1));
+        let mut picture = Self::draw((height, width), Self::size(height, width), |_, _| EMPTY);
         let (down, across) = (Scale::new(height, picture.height), Scale::new(width, picture.width));
         for tile in tiles {
             let (top, bottom) = down.pixels(tile.row, tile.rows);
@@ -121,12 +131,10 @@ impl Picture {
 
     /// Each pixel shows a block of elements, or each element fills a block of pixels.
     fn draw(
-        height: u64,
-        width: u64,
+        (height, width): (u64, u64),
+        (rows, columns): (u64, u64),
         pixel: impl Fn(std::ops::Range<u64>, std::ops::Range<u64>) -> [u8; 3],
     ) -> Self {
-        let larger = (SMALLEST / height.max(width)).max(1);
-        let (rows, columns) = (fit(height, larger), fit(width, larger));
         let range = |at: u64, pixels: u64, elements: u64| {
             let start = u128::from(at) * u128::from(elements) / u128::from(pixels);
             let end = (u128::from(at) + 1) * u128::from(elements) / u128::from(pixels);
@@ -138,6 +146,17 @@ impl Picture {
             .map(|(y, x)| pixel(range(y, rows, height), range(x, columns, width)))
             .collect();
         Self { width: columns, height: rows, pixels }
+    }
+
+    /// Rows and columns of pixels for so many of elements.
+    fn size(height: u64, width: u64) -> (u64, u64) {
+        let larger = (SMALLEST / height.max(width)).max(1);
+        (fit(height, larger), fit(width, larger))
+    }
+
+    /// The rows of pixels, from the top.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[[u8; 3]]> {
+        self.pixels.chunks(usize::try_from(self.width).unwrap_or(usize::MAX).max(1))
     }
 
     /// Writes the picture as `PNG`.

@@ -28,3 +28,15 @@ pub(crate) fn bytes_bar(length: u64, what: &'static str) -> ProgressBar {
         Err(_) => bar,
     }
 }
+
+/// A count of what comes in, nobody knows how much.
+pub(crate) fn counter(what: &'static str) -> ProgressBar {
+    if !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner().with_message(what);
+    match ProgressStyle::with_template("{pos} {msg}, {per_sec}, {elapsed}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
+    }
+}

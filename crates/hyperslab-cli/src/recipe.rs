@@ -1,7 +1,7 @@
 //! How `repack` is to store datasets: options, each for the whole file or for what is at some paths.
 
 use crate::typed::parse_shape;
-use hyperslab::{Class, Dataset, DatasetBuilder, Extent};
+use hyperslab::{Class, Dataset, DatasetBuilder, Datatype, Extent};
 
 /// Numbers of filters, as registered with The HDF Group.
 mod number {
@@ -127,7 +127,8 @@ impl Recipe {
             builder = builder.without_filters();
             for filter in filters {
                 let optional = filter.number != number::FLETCHER32;
-                builder = builder.filter_number(filter.number, filter.for_dataset(dataset), optional);
+                builder =
+                    builder.filter_number(filter.number, filter.for_elements(dataset.datatype()), optional);
             }
         }
         Some(builder)
@@ -135,6 +136,19 @@ impl Recipe {
 }
 
 /// The last that is said about a path; what names it counts more than what is said about all.
+/// A new dataset of such elements, with the filters a text names, joined by `+`.
+pub(crate) fn filtered(
+    builder: DatasetBuilder,
+    datatype: &Datatype,
+    text: &str,
+) -> Result<DatasetBuilder, String> {
+    text.split('+').filter(|word| *word != "none").try_fold(builder, |builder, word| {
+        let filter = filter(word)?;
+        let optional = filter.number != number::FLETCHER32;
+        Ok(builder.filter_number(filter.number, filter.for_elements(datatype), optional))
+    })
+}
+
 fn find<'r, T>(all: &'r [For<T>], path: &str) -> Option<&'r T> {
     let is_named = |of: &&For<T>| of.paths.iter().any(|root| is_at_or_below(path, root));
     let found = all.iter().rev().find(is_named);
@@ -246,8 +260,8 @@ fn bitshuffle(value: Option<&str>) -> Result<Vec<u32>, String> {
 
 impl Filter {
     /// Scale-offset keeps bits of integers, but decimal digits of floating-point numbers.
-    fn for_dataset(&self, dataset: &Dataset) -> Vec<u32> {
-        let float = matches!(dataset.datatype().class(), Class::Float(_));
+    fn for_elements(&self, datatype: &Datatype) -> Vec<u32> {
+        let float = matches!(datatype.class(), Class::Float(_));
         match self.parameters.as_slice() {
             [_, digits] if float && self.number == number::SCALE_OFFSET => vec![0, *digits],
             parameters => parameters.to_vec(),

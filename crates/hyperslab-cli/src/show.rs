@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
         return output.line(format!("{} {:?} is drawn in {}", dataset.path(), slice.shape(), path.display()));
     }
     if arguments.plot {
-        return plot(&numbers(&dataset, &slice)?, output);
+        return plot(&numbers(&dataset, &slice)?, WIDTH - 20, output);
     }
     output.line(format!("{} {} {}", dataset.path(), extent(&dataset.extent()), dataset.datatype()))?;
     if dataset.extent() == Extent::Null {
@@ -177,15 +177,15 @@ fn wrapped(cells: &[String], right: bool, output: &mut Output) -> Outcome {
     Ok(())
 }
 
-/// A line of blocks, eight heights in each of a few rows.
-fn plot(values: &[f64], output: &mut Output) -> Outcome {
+/// A line of blocks, eight heights in each of a few rows, at most `width` columns.
+pub(crate) fn plot(values: &[f64], width: usize, output: &mut Output) -> Outcome {
     const HEIGHT: usize = 8;
     const BLOCKS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
     let finite = || values.iter().copied().filter(|value| value.is_finite());
     let (Some(low), Some(high)) = (finite().reduce(f64::min), finite().reduce(f64::max)) else {
         return output.line("no numbers to plot");
     };
-    let columns: Vec<f64> = values.chunks(values.len().div_ceil(WIDTH - 20).max(1)).map(mean).collect();
+    let columns: Vec<f64> = values.chunks(values.len().div_ceil(width.max(1)).max(1)).map(mean).collect();
     let heights: Vec<usize> = columns.iter().map(|value| eighths(*value, low, high, HEIGHT * 8)).collect();
     for row in (0..HEIGHT).rev() {
         let line: String = heights

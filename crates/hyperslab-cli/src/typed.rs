@@ -4,12 +4,19 @@ use crate::numpy::Numpy;
 use crate::output::{Failure, Outcome};
 use crate::token::pack;
 use hyperslab::{ByteOrder, Datatype, Float, Value};
+use std::time::Duration;
 
 /// `100,512,512` or `100x512x512`.
 pub(crate) fn parse_shape(text: &str) -> Outcome<Vec<u64>> {
     let axes = text.trim_matches(['(', ')', '[', ']', ' ']).split([',', 'x']).map(str::trim);
     let axes = axes.filter(|axis| !axis.is_empty()).map(str::parse).collect::<Result<Vec<u64>, _>>();
     axes.map_err(|_| Failure::message(format!("\"{text}\" is not a shape; write 100,512,512")))
+}
+
+/// A time in seconds, with a fraction perhaps.
+pub(crate) fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.ok_or_else(|| format!("\"{text}\" is not a time in seconds; write 10 or 0.5"))
 }
 
 /// `u2`, `>i4`, `uint16`, `float32`: a number as numpy names it.

@@ -1,6 +1,7 @@
 //! [`FileStatus`]: who has a file, and what its superblock says of that.
 
 use crate::error::{Error, Place, Result};
+use crate::file::File;
 use crate::file_state::FileState;
 use crate::format::superblock::{OPEN_FOR_SWMR, OPEN_FOR_WRITE, Purpose};
 use crate::reach;
@@ -63,6 +64,15 @@ impl FileStatus {
             Some(damage) => Err(damage.error.at(damage.path)),
             None => Ok(found.base.saturating_add(found.end)),
         }
+    }
+}
+
+impl File {
+    /// The kind of file system the file is on, when it is one on which a live file needs care: readers may not see
+    /// what its writer writes.
+    #[must_use]
+    pub fn mount(&self) -> Option<Mount> {
+        self.state.locked.as_ref()?.mount()
     }
 }
 

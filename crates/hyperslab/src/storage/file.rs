@@ -87,10 +87,15 @@ impl FileStorage {
     /// Whether any program has the file open to write; nothing when that cannot be known here. That takes some
     /// milliseconds.
     pub(crate) fn has_writer(&self) -> Option<bool> {
-        if self.file.with(|file| Ok(Mount::of_open(file))).ok()?.is_some_and(Mount::is_shared) {
+        if self.mount().is_some_and(Mount::is_shared) {
             return None;
         }
         holders::of(self.stamp().identity()).any_writes()
+    }
+
+    /// The kind of file system the file is on, when it is no ordinary one.
+    pub(crate) fn mount(&self) -> Option<Mount> {
+        self.file.with(|file| Ok(Mount::of_open(file))).ok().flatten()
     }
 
     /// What tells of writes to the file.
