@@ -10,6 +10,7 @@ use crate::format::superblock::{OPEN_FOR_SWMR, OPEN_FOR_WRITE, Superblock};
 use crate::metadata::stage::Flush;
 use crate::space::{AxisSlab, Hyperslab, Selection};
 use ndarray::{ArrayView, Dimension};
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 impl FileState {
@@ -151,6 +152,31 @@ impl Dataset {
         let dense = data.as_standard_layout();
         let elements = dense.as_slice().ok_or_else(|| Error::usage("an array that is not dense"))?;
         self.append_bytes(axis, &more, &T::datatype(), bytemuck::cast_slice(elements))
+    }
+
+    /// As [`append`](Self::append); where that completes a multiple of `boundary` rows, calls `reached` with the new
+    /// shape and flushes the dataset. Whether it did.
+    ///
+    /// # Errors
+    /// As [`append`](Self::append) and [`flush`](Self::flush).
+    pub fn append_to<'a, T: Element, D: Dimension>(
+        &self,
+        axis: usize,
+        data: impl Into<ArrayView<'a, T, D>>,
+        boundary: NonZeroU64,
+        reached: impl FnOnce(&[u64]),
+    ) -> Result<bool> {
+        let data = data.into();
+        let more = data.shape().get(axis).map_or(0, |length| *length as u64);
+        self.append(axis, data)?;
+        let shape = self.shape();
+        let end = shape.get(axis).copied().unwrap_or(0);
+        if end / boundary == end.saturating_sub(more) / boundary {
+            return Ok(false);
+        }
+        reached(&shape);
+        self.flush()?;
+        Ok(true)
     }
 
     /// As [`append`](Self::append), of the bytes of elements of the datatype `memory`; `more` is their shape.
