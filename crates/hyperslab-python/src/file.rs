@@ -4,7 +4,7 @@ use crate::edit;
 use crate::error::Raise;
 use crate::object::PyObject;
 use crate::selection::PySelection;
-use hyperslab::{File, Limits, Locking, OpenOptions, ReferenceKind, WriterState};
+use hyperslab::{File, Limits, Locking, Mount, OpenOptions, ReferenceKind, WriterState};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::{Bound, FromPyObject, PyResult, Python, pyclass, pyfunction, pymethods};
 use pyo3::types::{PyBytes, PyDict};
@@ -124,6 +124,12 @@ impl PyFile {
     #[getter]
     fn retries(&self) -> BTreeMap<String, u64> {
         self.0.retries()
+    }
+
+    /// What to know of the file system before others read the file while it is written; nothing when that is all right.
+    #[getter]
+    fn caution(&self) -> Option<&'static str> {
+        self.0.mount().map(Mount::caution)
     }
 
     /// What became of whoever writes the file.

@@ -2,9 +2,12 @@
 
 import os
 import threading
+import warnings
 
 _lock = threading.RLock()
 _shared: "dict[tuple, SharedFile]" = {}
+#: Files whose users were warned of where they are.
+_warned: "set[tuple]" = set()
 
 
 class SharedFile:
@@ -21,6 +24,8 @@ class SharedFile:
         self.swmr = False
         #: Whether it is read while somebody else may be writing it.
         self.live = False
+        #: Whether it was made by this handle, and nobody can have had it open before.
+        self.made = False
         #: How the file was asked to be locked when it was first opened, if that was said.
         self.locking = None
         self._descriptor = None
@@ -32,6 +37,16 @@ class SharedFile:
         if self._descriptor is None:
             self._descriptor = os.open(self.path, os.O_RDWR if self.writable else os.O_RDONLY)
         return self._descriptor
+
+    def warn_of_mount(self, depth):
+        """Warns, once for each file, when readers may not see what is written there."""
+        if self.key is None or self.key[:2] in _warned:
+            return
+        caution = self.native.caution
+        # On the layers of a container only files matter that somebody has open since before.
+        if caution is not None and not (self.made and "overlay" in caution):
+            _warned.add(self.key[:2])
+            warnings.warn(f"{os.fsdecode(self.path)}: the file {caution}", stacklevel=depth)
 
     def flush(self, durable=False):
         if self.writable:

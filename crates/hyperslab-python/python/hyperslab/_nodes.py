@@ -41,10 +41,10 @@ class NodeID(ObjectID):
 
     _what = "location"
 
-    def _need_writable(self, doing):
+    def _need_writable(self, doing, kind=ValueError):
         native = self._need()
         if not self._opened.shared.writable:
-            raise ValueError(f"cannot {doing}: the file is open to read only (no write intent on file)")
+            raise kind(f"cannot {doing}: the file is open to read only (no write intent on file)")
         return native
 
     def _created_with(self):

@@ -87,7 +87,7 @@ class AttrID(ObjectID):
 
 def _store(parent, name, datatype, space, array):
     """Puts an attribute in the place of one of the same name, if there is one."""
-    native = parent._need_writable("create an attribute")
+    native = parent._need_writable("create an attribute", OSError)
     dims = space._dims
     if array is None or dims is None:
         return native.set_attribute(name, datatype._native, dims, None, None)
@@ -132,7 +132,7 @@ def create(loc, name, tid, space, *, obj_name=b".", lapl=None):
     """A new attribute, of zeroes until it is written."""
     place = node(find(loc, obj_name))
     name = encoded(name)
-    native = place._need_writable("create an attribute")
+    native = place._need_writable("create an attribute", OSError)
     if native.attribute(name) is not None:
         raise RuntimeError(f"Unable to synchronously create attribute (attribute already exists: {name!r})")
     return AttrID(place, native.set_attribute(name, tid._native, space._dims, None, None))

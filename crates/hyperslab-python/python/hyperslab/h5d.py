@@ -263,13 +263,13 @@ class DatasetID(NodeID):
     # Size
 
     def set_extent(self, shape):
-        self._need_writable("resize")
+        self._need_writable("resize", RuntimeError)
         self._dataset.resize([int(n) for n in shape])
         self._follow()
 
     def _set_axis(self, axis, length):
         """Gives one axis another length."""
-        self._need_writable("resize")
+        self._need_writable("resize", RuntimeError)
         self._dataset.resize_axis(axis, length)
         self._follow()
 

@@ -101,13 +101,14 @@ class FileID(GroupID):
         return self._opened.native.image()
 
     def start_swmr_write(self):
-        self._need_writable("start writing for readers")
+        self._need_writable("start writing for readers", RuntimeError)
         shared = self._opened.shared
         try:
             shared.native.start_swmr()
         except ValueError as error:
             raise RuntimeError(str(error)) from None
         shared.swmr = True
+        shared.warn_of_mount(4)
 
     # The engine has no metadata cache of libhdf5's kind: these answer as an idle one would.
 
@@ -176,6 +177,8 @@ def open(name, flags=ACC_RDWR, fapl=None):
         native = _native.open(name, how)
         shared = _handles.keep(native, name, writable, live)
         shared.swmr = bool(writable and flags & ACC_SWMR_WRITE)
+        if options["swmr"]:
+            shared.warn_of_mount(6)
         shared.locking = _asked(fapl)
     return FileID(_handles.OpenFile(shared, **options))
 
@@ -191,6 +194,7 @@ def create(name, flags=ACC_TRUNC, fcpl=None, fapl=None):
         raise OSError(f"unable to truncate a file which is already open: {os.fsdecode(name)!r}")
     native = _native.create(name, exclusive=bool(flags & ACC_EXCL), locking=_locking(fapl), options=created)
     shared = _handles.keep(native, name, True)
+    shared.made = True
     shared.locking = _asked(fapl)
     return FileID(_handles.OpenFile(shared, **options))
 

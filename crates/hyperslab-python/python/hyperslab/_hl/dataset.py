@@ -445,8 +445,12 @@ class Dataset(HLObject):
         """
         self.id.flush(durable)
 
-    def append(self, data, axis=0):
-        """Grows the dataset along an axis by an array, or by one element of that axis."""
+    def append(self, data, axis=0, boundary=None, reached=None):
+        """Grows the dataset along an axis by an array, or by one element of that axis.
+
+        Where that completes a multiple of ``boundary`` rows, calls ``reached`` with the dataset and flushes it. Whether it did
+        is what is returned.
+        """
         data = np.asarray(data)
         if data.ndim == self.ndim - 1:
             data = np.expand_dims(data, axis)
@@ -460,6 +464,12 @@ class Dataset(HLObject):
         except BaseException:
             self.resize(begin, axis)
             raise
+        if not boundary or (begin + count) // boundary == begin // boundary:
+            return False
+        if reached is not None:
+            reached(self)
+        self.flush()
+        return True
 
     def refresh(self):
         """Takes the dataset as it is in the file now."""
