@@ -20,8 +20,6 @@ import warnings
 import common
 
 KINDS = ('W', 'SW', 'R', 'SR')
-# Whether hyperslab follows live files of h5py's already.
-FOLLOWS = False
 OK, LOCK, MARK = 'ok', 'BlockingIOError 11', 'OSError None'
 
 LOCKED = {'W': [LOCK] * 4, 'SW': [MARK, MARK, MARK, OK], 'R': [LOCK, LOCK, OK, OK], 'SR': [LOCK, LOCK, OK, OK]}
@@ -124,9 +122,8 @@ class Check:
         with open(path, 'rb') as file:
             before = file.read()
         got = ours[two][1].ask('open', path, kind=then, locking=locking)
-        unborn = not FOLLOWS and (one, kind, two, then) == ('h5py', 'SW', 'hyperslab', 'SR')
-        if got == 'not there' or unborn:
-            self.missing(what, 'not there')
+        if got == 'not there':
+            self.missing(what, got)
         else:
             self.expect(what, got, wanted)
         if got == OK:
