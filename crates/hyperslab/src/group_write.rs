@@ -182,7 +182,8 @@ impl Group {
         let link = links::find(objects, &header, name).at(whole)?;
         let link = link.ok_or_else(|| crate::group::missing(name).at(parent.place()))?;
         target.add_link(new, link.target).at(whole)?;
-        links::remove(objects, parent.address, name).at(whole)?;
+        // Readers of a live file may find it in both places for a moment, but never in neither.
+        objects.metadata.late(|| links::remove(objects, parent.address, name)).at(whole)?;
         Ok(())
     }
 

@@ -144,14 +144,15 @@ impl Array {
             return change(md, (Stage::Block, block, self.size), at, &element, check);
         }
         let (page, within) = (index / self.page_entries, index % self.page_entries);
+        let block = self.shadow_pages(md, block, page)?;
         let (address, count) = (self.page_address(block, page)?, self.page_count(page));
         if bit(&self.data_block(md, block)?.page_bitmap, page) {
-            let size = to_usize(count)?.saturating_mul(self.format.width()).saturating_add(4);
+            let size = self.page_size(count)?;
             let at = to_usize(within)?.saturating_mul(self.format.width());
             let check = || self.page(md, address, count).map(|_| ());
             return change(md, (Stage::Block, address, size), at, &element, check);
         }
-        md.renew(address, to_usize(count)?.saturating_mul(self.format.width()).saturating_add(4))?;
+        md.renew(address, self.page_size(count)?)?;
         new_page(md, address, &self.format, count, (within, &element))?;
         set_bit(md, (block, self.size), body, page)
     }
@@ -196,21 +197,44 @@ impl Array {
     }
 
     fn page(&self, md: &Metadata, address: Address, count: u64) -> Result<Arc<Vec<u8>>> {
-        let size = count.checked_mul(self.format.width() as u64).and_then(|size| size.checked_add(4));
-        let size = to_usize(size.unwrap_or(u64::MAX))?;
+        let size = self.page_size(count)?;
         md.decoded_block(address, size, |bytes| Ok((read_page(bytes, md.widths())?, size)))
             .at(|| format!("fixed array page at {address}"))
     }
 
-    /// Where the next version of a data block without pages is to be edited. Pages stay where they are: only
-    /// the header leads to them, all at once.
+    /// Where the next version of a data block without pages is to be edited.
     fn shadow_block(&mut self, md: &Metadata, block: Address) -> Result<Address> {
         let address = md.shadow((Stage::Block, Seal::Last), block, self.size)?;
-        if address != block {
+        self.lead_to(md, block, address)
+    }
+
+    /// Where the next version of a data block is to be edited of which `page` changes. Pages have their places
+    /// in it, so that all of them move.
+    fn shadow_pages(&mut self, md: &Metadata, block: Address, page: u64) -> Result<Address> {
+        let page_at = |page| Ok(self.page_address(block, page)?.0.saturating_sub(block.0));
+        let parts = || {
+            let (kind, bitmap) = ((Stage::Block, Seal::Last), &self.data_block(md, block)?.page_bitmap);
+            let pages = (0..self.header.pages()?).filter(|page| bit(bitmap, *page));
+            let pages = pages.map(|page| Ok((kind, page_at(page)?, self.page_size(self.page_count(page))?)));
+            std::iter::once(Ok((kind, 0, self.size))).chain(pages).collect::<Result<Vec<_>>>()
+        };
+        let whole = self.header.whole_size(md.widths())? as u64;
+        let address = md.shadow_parts(block, (whole, page_at(page)?), parts)?;
+        self.lead_to(md, block, address)
+    }
+
+    fn lead_to(&mut self, md: &Metadata, before: Address, address: Address) -> Result<Address> {
+        if address != before {
             self.header.data_block = Some(address);
             md.store(Stage::IndexHeader, self.address, &self.header)?;
         }
         Ok(address)
+    }
+
+    /// Bytes of a page of so many entries.
+    fn page_size(&self, count: u64) -> Result<usize> {
+        let size = count.checked_mul(self.format.width() as u64).and_then(|size| size.checked_add(4));
+        to_usize(size.unwrap_or(u64::MAX))
     }
 
     /// A data block in which nothing is set.

@@ -210,4 +210,6 @@ impl ChunkIndex for Empty {
 #[cfg(test)]
 mod change_tests;
 #[cfg(test)]
+mod live_tests;
+#[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@ use crate::format::bytes::{Address, Sink, Wire};
 use crate::format::superblock::Superblock;
 use crate::metadata::space::Space;
 use crate::storage::WriteAt;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 
 /// The owner of what belongs to no single object, or to several.
@@ -27,6 +27,8 @@ pub(crate) struct Live {
     headroom: u64,
     /// Where the other home of a block is that moves between two.
     pub(crate) homes: HashMap<u64, u64>,
+    /// By home of what has parts: those that changed since it moved there, so are older in its other home.
+    touched: HashMap<u64, BTreeSet<u64>>,
     /// Blocks as they are on disk, which will change again.
     kept: HashMap<u64, Vec<u8>>,
     kept_bytes: usize,
@@ -41,6 +43,7 @@ impl Live {
             announced: 0,
             headroom,
             homes: HashMap::new(),
+            touched: HashMap::new(),
             kept: HashMap::new(),
             kept_bytes: 0,
             data: Vec::new(),
@@ -66,9 +69,26 @@ impl Live {
             storage.set_len(length)?;
         }
         let bytes = sink.into_bytes();
-        storage.write_at(base, &bytes)?;
+        let mut before = vec![0; bytes.len()];
+        storage.read_at(base, &mut before)?;
+        storage.write_at(base, &bytes).inspect_err(|_| {
+            // The first error is the one to tell, and the next flush tries again.
+            let _ = storage.write_at(base, &before);
+        })?;
         self.announced = announced;
         Ok(Some((base, bytes.len() as u64)))
+    }
+
+    /// The part at an offset of what begins at an address changes.
+    pub(crate) fn touch(&mut self, address: u64, offset: u64) {
+        self.touched.entry(address).or_default().insert(offset);
+    }
+
+    /// What moves away from an address: the offsets of its parts that its other home, if there is one, has
+    /// not as they are.
+    pub(crate) fn behind(&mut self, address: u64) -> Option<BTreeSet<u64>> {
+        let touched = self.touched.remove(&address);
+        self.homes.contains_key(&address).then(|| touched.unwrap_or_default())
     }
 
     /// Keeps a block that was just written.

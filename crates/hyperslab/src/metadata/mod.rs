@@ -25,6 +25,9 @@ use std::any::Any;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// One of several blocks that move together: its kind, its offset and its length.
+pub(crate) type Part = ((Stage, Seal), u64, usize);
+
 /// The metadata of one open file.
 #[derive(Debug)]
 pub(crate) struct Metadata {
@@ -293,7 +296,7 @@ impl Metadata {
     /// same place, or, when others read the file and could see it half written, the other one of two it then
     /// moves between. Whatever leads to the block must lead there then.
     pub(crate) fn shadow(&self, block: (Stage, Seal), address: Address, length: usize) -> Result<Address> {
-        self.shadow_parts(address, length as u64, &[(block, 0, length)], true)
+        self.shadow_one((block, 0, length), address, true)
     }
 
     /// As [`shadow`](Self::shadow), to a new place every time: for blocks whose readers may come by ways that
@@ -304,31 +307,55 @@ impl Metadata {
         address: Address,
         length: usize,
     ) -> Result<Address> {
-        self.shadow_parts(address, length as u64, &[(block, 0, length)], false)
+        self.shadow_one((block, 0, length), address, false)
     }
 
-    /// As [`shadow`](Self::shadow), for `length` bytes that hold several blocks, each at an offset.
-    pub(crate) fn shadow_parts(
-        &self,
-        address: Address,
-        length: u64,
-        parts: &[((Stage, Seal), u64, usize)],
-        homes: bool,
-    ) -> Result<Address> {
-        let staged = self.writer()?;
+    fn shadow_one(&self, part: Part, address: Address, homes: bool) -> Result<Address> {
+        let (staged, length) = (self.writer()?, part.2 as u64);
         if !staged.lock().moves(address, length) {
             return Ok(address);
         }
         let other = staged.lock().shadow(address, length, homes)?;
+        self.move_parts((address, other), [part])?;
+        Ok(other)
+    }
+
+    /// As [`shadow`](Self::shadow), for `length` bytes that hold several blocks, of which the one at the offset
+    /// `touched` will change; `parts` tells all that are in use, the first at 0. Those that are already in the
+    /// other place as they are stay there.
+    pub(crate) fn shadow_parts(
+        &self,
+        address: Address,
+        (length, touched): (u64, u64),
+        parts: impl FnOnce() -> Result<Vec<Part>>,
+    ) -> Result<Address> {
+        let staged = self.writer()?;
+        if !staged.lock().moves(address, length) {
+            staged.lock().touch(address, touched);
+            return Ok(address);
+        }
+        let mut parts = parts()?;
+        let other = staged.lock().shadow_parts(address, length, &mut parts)?;
+        self.move_parts((address, other), parts)?;
+        staged.lock().touch(other, touched);
+        Ok(other)
+    }
+
+    fn move_parts(
+        &self,
+        (from, to): (Address, Address),
+        parts: impl IntoIterator<Item = Part>,
+    ) -> Result<()> {
+        let staged = self.writer()?;
         for ((stage, seal), offset, length) in parts {
-            let (from, to) = (address.0.saturating_add(*offset), other.0.saturating_add(*offset));
-            let bytes = self.read(Address(from), *length)?;
-            staged.lock().put(*stage, Address(to), bytes, *seal);
+            let (from, to) = (from.0.saturating_add(offset), to.0.saturating_add(offset));
+            let bytes = self.read(Address(from), length)?;
+            staged.lock().put(stage, Address(to), bytes, seal);
             staged.lock().drop_block(Address(from));
             self.decoded.forget(from);
             self.decoded.forget(to);
         }
-        Ok(other)
+        Ok(())
     }
 
     /// Whether [`shadow`](Self::shadow) would give another place.
@@ -374,6 +401,14 @@ impl Metadata {
         if let Some(staged) = &self.staged {
             staged.lock().set_owner(owner);
         }
+    }
+
+    /// Makes changes that readers see after all others of the same flush.
+    pub(crate) fn late<T>(&self, change: impl FnOnce() -> Result<T>) -> Result<T> {
+        self.staged.iter().for_each(|staged| staged.lock().set_late(true));
+        let changed = change();
+        self.staged.iter().for_each(|staged| staged.lock().set_late(false));
+        changed
     }
 
     /// Whether changes wait that belong to no single object, so must be written with all others.
@@ -606,20 +641,21 @@ impl Metadata {
 mod tests {
     use super::Metadata;
     use super::stage::{Seal, Stage};
-    use crate::format::bytes::Address;
+    use crate::format::bytes::{Address, Bounds};
     use crate::format::checksum::lookup3;
+    use crate::format::superblock::Superblock;
     use crate::storage::memory::MemoryStorage;
     use crate::storage::{ReadAt, WriteAt};
     use std::io;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
-    /// Storage whose write number `fails` fails, once.
+    /// Storage whose write number `fails` fails, once, half done.
     #[derive(Debug)]
     struct Failing {
         inner: MemoryStorage,
         writes: AtomicU64,
-        fails: u64,
+        fails: AtomicU64,
     }
 
     impl ReadAt for Failing {
@@ -633,7 +669,7 @@ mod tests {
 
     impl WriteAt for Failing {
         fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-            if self.writes.fetch_add(1, Ordering::Relaxed) == self.fails {
+            if self.writes.fetch_add(1, Ordering::Relaxed) == self.fails.load(Ordering::Relaxed) {
                 self.inner.write_at(offset, &bytes[..bytes.len() / 2])?;
                 return Err(io::Error::from(io::ErrorKind::StorageFull));
             }
@@ -648,7 +684,8 @@ mod tests {
     }
 
     fn file(fails: u64) -> (Arc<Failing>, Metadata) {
-        let storage = Arc::new(Failing { inner: MemoryStorage::default(), writes: AtomicU64::new(0), fails });
+        let (inner, writes, fails) = (MemoryStorage::default(), AtomicU64::new(0), AtomicU64::new(fails));
+        let storage = Arc::new(Failing { inner, writes, fails });
         let md = Metadata::create(Arc::clone(&storage) as Arc<dyn WriteAt>, 48).unwrap();
         (storage, md)
     }
@@ -722,6 +759,77 @@ mod tests {
             assert!(md.is_whole());
             let error = md.place(Stage::Block, vec![1]).unwrap_err().to_string();
             assert!(error.contains("an earlier write failed"), "{error}");
+        }
+    }
+
+    /// Blocks of two sizes, each of one byte repeated and its checksum; the first may be written over.
+    fn edited(md: &Metadata, at: Address, length: usize, byte: u8) -> Address {
+        let at = md.shadow((Stage::Block, Seal::Last), at, length).unwrap();
+        md.edit((Stage::Block, Seal::Last), at, length, |bytes| {
+            bytes.fill(byte);
+            Ok(())
+        })
+        .unwrap();
+        at
+    }
+
+    fn stored(storage: &Failing, at: Address, length: usize) -> u8 {
+        let mut bytes = vec![0; length];
+        storage.read_at(at.0, &mut bytes).unwrap();
+        let (body, sum) = bytes.split_at(length - 4);
+        assert_eq!(sum, lookup3(body).to_le_bytes(), "the block at {at} is whole");
+        assert!(body.iter().all(|byte| *byte == body[0]));
+        body[0]
+    }
+
+    #[test]
+    fn a_live_flush_that_fails_leaves_whole_blocks_and_the_next_one_writes_what_waits() {
+        for fails in 0..8 {
+            let (storage, md) = file(u64::MAX);
+            let small = md.allocate_whole(300).unwrap();
+            let large = md.allocate_whole(700).unwrap();
+            for (at, length) in [(small, 300), (large, 700)] {
+                md.put_unsealed(Stage::Block, at, vec![1; length], Seal::Last).unwrap();
+            }
+            md.flush().unwrap();
+            md.go_live(Superblock::new(Bounds::V110, 0), 0).unwrap();
+            storage.fails.store(storage.writes.load(Ordering::Relaxed) + fails, Ordering::Relaxed);
+            let moved = edited(&md, large, 700, 2);
+            edited(&md, small, 300, 2);
+            md.place(Stage::Block, vec![3; 100_000]).unwrap();
+            let failed = md.flush().is_err();
+            assert_eq!(failed, fails < 4, "an end, two new blocks and a known one");
+            assert_eq!(stored(&storage, large, 700), 1);
+            assert_eq!(stored(&storage, small, 300), if failed { 1 } else { 2 });
+            md.load::<Superblock>(Address(0), 48).unwrap();
+            md.flush().unwrap();
+            assert_eq!((stored(&storage, small, 300), stored(&storage, moved, 700)), (2, 2));
+            md.load::<Superblock>(Address(0), 48).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_moves_between_two_places_takes_along_the_parts_that_changed() {
+        let (storage, md) = file(u64::MAX);
+        let start = md.allocate_whole(3 * 4096).unwrap();
+        let kind = (Stage::Block, Seal::Last);
+        let parts: Vec<_> = (0..3).map(|number| (kind, number * 4096, 4096)).collect();
+        for (_, offset, length) in &parts {
+            md.put_unsealed(Stage::Block, Address(start.0 + offset), vec![1; *length], Seal::Last).unwrap();
+        }
+        md.flush().unwrap();
+        md.go_live(Superblock::new(Bounds::V110, 0), 1 << 20).unwrap();
+        let mut at = start;
+        for turn in 0..4_u8 {
+            let offset = if turn == 2 { 8192 } else { 4096 };
+            at = md.shadow_parts(at, (3 * 4096, offset), || Ok(parts.clone())).unwrap();
+            edited(&md, Address(at.0 + offset), 4096, 10 + turn);
+            let before = storage.inner.len().unwrap();
+            md.flush().unwrap();
+            assert_eq!(storage.inner.len().unwrap(), before);
+            let found = [0, 4096, 8192].map(|offset| stored(&storage, Address(at.0 + offset), 4096));
+            let expected = [[1, 10, 1], [1, 11, 1], [1, 11, 12], [1, 13, 12]][usize::from(turn)];
+            assert_eq!(found, expected);
         }
     }
 }

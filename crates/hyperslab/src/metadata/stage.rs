@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::format::bytes::Address;
 use crate::format::checksum::lookup3;
+use crate::metadata::Part;
 use crate::metadata::live::{Live, SHARED};
 use crate::metadata::space::{SECTOR, Space};
 use crate::storage::WriteAt;
@@ -60,6 +61,8 @@ pub(crate) struct Staged {
     live: Option<Live>,
     /// On whose behalf the next changes are made.
     owner: Address,
+    /// Whether the next changes are to be seen after all others.
+    late: bool,
 }
 
 /// What a flush writes.
@@ -94,6 +97,8 @@ struct Block {
     owed: Seal,
     /// The object it belongs to.
     owner: Address,
+    /// Whether it is written after others of its kind.
+    late: bool,
 }
 
 impl Block {
@@ -119,7 +124,16 @@ impl Block {
 
 impl Staged {
     pub(crate) fn new(storage: Arc<dyn WriteAt>, base: u64, space: Space) -> Self {
-        Self { storage, base, space, blocks: BTreeMap::new(), state: State::Sound, live: None, owner: SHARED }
+        Self {
+            storage,
+            base,
+            space,
+            blocks: BTreeMap::new(),
+            state: State::Sound,
+            live: None,
+            owner: SHARED,
+            late: false,
+        }
     }
 
     /// Fails once a write has failed.
@@ -165,6 +179,11 @@ impl Staged {
         self.owner = owner;
     }
 
+    /// The next changes are to be seen after all others of the same flush, or not.
+    pub(crate) fn set_late(&mut self, late: bool) {
+        self.late = late;
+    }
+
     /// Whether changes wait that belong to no single object.
     pub(crate) fn is_shared(&self) -> bool {
         self.blocks.values().any(|block| block.owner == SHARED)
@@ -205,16 +224,32 @@ impl Staged {
         Ok(other)
     }
 
+    /// As [`shadow`](Self::shadow) between two places, of what has parts; leaves of `parts` those that the other
+    /// place has not as they are.
+    pub(crate) fn shadow_parts(
+        &mut self,
+        address: Address,
+        length: u64,
+        parts: &mut Vec<Part>,
+    ) -> Result<Address> {
+        if let Some(behind) = self.live.as_mut().and_then(|live| live.behind(address.0)) {
+            parts.retain(|(_, offset, _)| *offset == 0 || behind.contains(offset));
+        }
+        self.shadow(address, length, true)
+    }
+
+    /// The part at an offset of what begins at an address changes.
+    pub(crate) fn touch(&mut self, address: Address, offset: u64) {
+        self.live.iter_mut().for_each(|live| live.touch(address.0, offset));
+    }
+
     /// Replaces the block at an address.
     pub(crate) fn put(&mut self, stage: Stage, address: Address, bytes: Vec<u8>, owed: Seal) {
-        let owner = self.owner;
+        let known = self.blocks.get(&address.0).map(|known| (known.owner, known.late));
+        let owner = known.map_or(self.owner, |(owner, _)| if owner == self.owner { owner } else { SHARED });
+        let late = self.late || known.is_some_and(|(_, late)| late);
         self.live.iter_mut().for_each(|live| _ = live.forget(address.0));
-        let before = self.blocks.insert(address.0, Block { stage, bytes, owed, owner });
-        if before.is_some_and(|before| before.owner != owner)
-            && let Some(block) = self.blocks.get_mut(&address.0)
-        {
-            block.owner = SHARED;
-        }
+        self.blocks.insert(address.0, Block { stage, bytes, owed, owner, late });
     }
 
     /// The block at an address, to change it; none when it is not staged.
@@ -231,6 +266,7 @@ impl Staged {
         let block = self.blocks.get_mut(&address.0).filter(|block| block.bytes.len() == length)?;
         block.stage = stage;
         block.owed = owed;
+        block.late |= self.late;
         if block.owner != self.owner {
             block.owner = SHARED;
         }
@@ -327,10 +363,10 @@ impl Staged {
         if self.live.is_some() {
             fresh.sort_by_key(|(at, block)| (block.stage, *at));
         }
-        known.sort_by_key(|(at, block)| (block.stage, *at));
+        known.sort_by_key(|(at, block)| (block.late, block.stage, *at));
         let turn =
             |block: &Block| flush.owners.iter().position(|owner| *owner == block.owner).unwrap_or(usize::MAX);
-        headers.sort_by_key(|(at, block)| (turn(block), block.stage, *at));
+        headers.sort_by_key(|(at, block)| (block.late, turn(block), block.stage, *at));
         let mut before = Vec::new();
         let written = self
             .write_fresh(&fresh, &mut changed)
@@ -347,14 +383,15 @@ impl Staged {
         Ok(changed)
     }
 
-    /// Puts back what was written over: all of it, or what was last when every state on the way is whole.
+    /// Puts back what was written over: all of it, or what was last when every state on the way is whole. What
+    /// cannot be put back in a live file is written whole by the next flush.
     fn restore(&mut self, before: &[(u64, Vec<u8>)]) {
         let most = if self.live.is_some() { 1 } else { before.len() };
         let mut back = before.iter().rev().take(most);
         let restored = back.all(|(at, old)| self.storage.write_at(*at, old).is_ok());
         self.state = match (restored, self.live.is_some()) {
-            (false, _) => State::Damaged,
-            (true, true) => self.state,
+            (_, true) => self.state,
+            (false, false) => State::Damaged,
             (true, false) => State::Restored,
         };
     }

@@ -113,15 +113,16 @@ impl Array {
         page_bitmap: &[u8],
     ) -> Result<Address> {
         let shape = &place.shape;
-        let kind = (Stage::Block, Seal::Last);
-        let size = self.shape.data_block_size(shape, md.widths())?;
-        let mut parts = vec![(kind, 0, size)];
-        let first = place.within.saturating_mul(shape.pages);
-        for page in (0..shape.pages).filter(|page| bit(page_bitmap, first.saturating_add(*page))) {
-            let at = self.page_address(md, block, shape, page)?.0.saturating_sub(block.0);
-            parts.push((kind, at, self.shape.page_size()?));
-        }
-        md.shadow_parts(block, self.shape.whole_size(shape, md.widths())? as u64, &parts, true)
+        let (size, page_size) = (self.shape.data_block_size(shape, md.widths())?, self.shape.page_size()?);
+        let page_at = |page| Ok(self.page_address(md, block, shape, page)?.0.saturating_sub(block.0));
+        let parts = || {
+            let (kind, first) = ((Stage::Block, Seal::Last), place.within.saturating_mul(shape.pages));
+            let used = |page: &u64| bit(page_bitmap, first.saturating_add(*page));
+            let pages = (0..shape.pages).filter(used).map(|page| Ok((kind, page_at(page)?, page_size)));
+            std::iter::once(Ok((kind, 0, size))).chain(pages).collect::<Result<Vec<_>>>()
+        };
+        let touched = if shape.pages == 0 { 0 } else { page_at(place.page(&self.shape).0)? };
+        md.shadow_parts(block, (self.shape.whole_size(shape, md.widths())? as u64, touched), parts)
     }
 
     /// The super block number `super_index` of those the index block leads to.
