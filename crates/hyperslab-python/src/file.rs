@@ -1,12 +1,13 @@
 //! [`PyFile`]: an open file.
 
+use crate::dataset::PyDataset;
 use crate::edit;
 use crate::error::Raise;
 use crate::object::PyObject;
 use crate::selection::PySelection;
 use hyperslab::{File, Limits, Locking, Mount, OpenOptions, ReferenceKind, WriterState};
 use pyo3::exceptions::PyValueError;
-use pyo3::prelude::{Bound, FromPyObject, PyResult, Python, pyclass, pyfunction, pymethods};
+use pyo3::prelude::{Bound, FromPyObject, PyRef, PyResult, Python, pyclass, pyfunction, pymethods};
 use pyo3::types::{PyBytes, PyDict};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -152,6 +153,12 @@ impl PyFile {
     /// As `flush`, and returns when all is on the disk.
     fn sync(&self, py: Python<'_>) -> PyResult<()> {
         py.detach(|| self.0.sync()).raise()
+    }
+
+    /// Flushes some datasets at once, which readers see change in this order.
+    fn flush_together(&self, py: Python<'_>, datasets: Vec<PyRef<'_, PyDataset>>) -> PyResult<()> {
+        let datasets: Vec<_> = datasets.iter().map(|dataset| dataset.0.clone()).collect();
+        py.detach(|| self.0.flush_together(&datasets.iter().collect::<Vec<_>>())).raise()
     }
 
     /// Lets others read the file while it is written.

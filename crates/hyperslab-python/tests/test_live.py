@@ -150,3 +150,20 @@ def test_a_live_file_where_it_may_be_gives_no_warning(tmp_path):
             f.swmr_mode = True
             with h5py.File(tmp_path / "a.h5", "r", swmr=True) as g:
                 assert g.swmr_mode
+
+
+def test_datasets_flushed_together_are_seen_together(tmp_path):
+    path = tmp_path / "live.h5"
+    with h5py.File(path, "w", libver=("v110", "v110")) as file:
+        file.create_dataset("rows", (0, 4), "i4", maxshape=(None, 4), chunks=(2, 4))
+        file.create_dataset("count", (0,), "i4", maxshape=(None,), chunks=(2,))
+        file.swmr_mode = True
+        with h5py.File(path, "r", swmr=True) as reader:
+            names = ("rows", "count")
+            datasets = [reader[name] for name in names]
+            file["rows"].append(np.arange(4))
+            file["count"].append([1])
+            file.flush_together([file[name] for name in names])
+            for dataset in datasets:
+                dataset.refresh()
+            assert [len(dataset) for dataset in datasets] == [1, 1]

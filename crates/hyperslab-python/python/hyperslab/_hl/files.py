@@ -204,6 +204,17 @@ class File(Group):
         """Writes to the file what was changed."""
         h5f.flush(self.id)
 
+    def flush_together(self, datasets):
+        """Writes to the file what was changed in some datasets.
+
+        In SWMR mode readers see them change in the order given, so the last may count what the others have.
+        """
+        shared = self.id._opened.shared
+        if shared.on_flush is not None:
+            shared.flush()
+        else:
+            shared.native.flush_together([dataset.id._dataset for dataset in datasets])
+
     def __enter__(self):
         return self
 
