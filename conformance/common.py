@@ -2,6 +2,7 @@
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -33,6 +34,17 @@ def need(what, *paths):
 
 def temporary():
     return '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
+
+
+def shim(what, folder):
+    """The library of faults.c, compiled into a folder."""
+    compiler = shutil.which('cc') or shutil.which('gcc')
+    if not compiler:
+        not_run(what, 'there is no C compiler')
+    library = os.path.join(folder, 'faults.so')
+    source = os.path.join(ROOT, 'conformance', 'faults.c')
+    subprocess.run([compiler, '-O1', '-shared', '-fPIC', '-o', library, source, '-ldl'], check=True)
+    return library
 
 
 def run(args, timeout, cwd=None):

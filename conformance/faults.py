@@ -204,13 +204,8 @@ def main():
     a = ap.parse_args()
     PROGRAM, KEEP = os.path.abspath(a.script or common.SCRIPT), a.keep
     common.need('faults', PROGRAM)
-    compiler = shutil.which('cc') or shutil.which('gcc')
-    if not compiler:
-        common.not_run('faults', 'there is no C compiler')
     FOLDER = tempfile.mkdtemp(prefix='hyperslab-faults-', dir=common.temporary())
-    LIBRARY = os.path.join(FOLDER, 'faults.so')
-    source = os.path.join(common.ROOT, 'conformance', 'faults.c')
-    subprocess.run([compiler, '-O1', '-shared', '-fPIC', '-o', LIBRARY, source, '-ldl'], check=True)
+    LIBRARY = common.shim('faults', FOLDER)
     failures, passed = [], 0
     for begun in [a.begun] if a.begun else ['hyperslab v110', 'hyperslab earliest']:
         PLAN = Plan(a.seed, begun)
