@@ -18,7 +18,7 @@ use crate::vds::access::DatasetAccess;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How a file is opened or made.
 ///
@@ -50,6 +50,9 @@ pub struct OpenOptions {
 
 /// How far beyond its end a live file is announced, unless it is told otherwise.
 const HEADROOM: u64 = 64 << 20;
+
+/// How long an empty file may be locked by somebody else before that is an error.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// What may be at a path before a file is made there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -319,7 +322,7 @@ impl OpenOptions {
             open_files::forget(path);
             let new = before == Before::Nothing;
             let storage = Arc::new(FileStorage::create(path, new).map_err(cannot_create)?);
-            storage.lock_exclusive(self.locks()).map_err(cannot_open)?;
+            lock_new(&storage, self.locks()).map_err(cannot_open)?;
             if storage.writer_alive().map_err(cannot_create)? {
                 let cause = io::Error::new(io::ErrorKind::WouldBlock, "a live writer has it open");
                 return Err(cannot_create(cause));
@@ -367,6 +370,23 @@ impl OpenOptions {
 
 fn cannot_open(error: io::Error) -> Error {
     Error::io("cannot open the file", error)
+}
+
+/// Locks a file that is to be made. Between its making and its lock a reader who waits for it may have locked it; who
+/// finds nothing in it lets go at once.
+fn lock_new(storage: &FileStorage, locking: Locking) -> io::Result<()> {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match storage.lock_exclusive(locking) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock && Instant::now() < end => {
+                if storage.len()? > 0 {
+                    return Err(error);
+                }
+                std::thread::sleep(Duration::from_micros(100));
+            }
+            done => return done,
+        }
+    }
 }
 
 fn cannot_create(error: io::Error) -> Error {
