@@ -279,8 +279,11 @@ fn an_interrupted_recording_is_closed() {
         std::thread::sleep(Duration::from_millis(5));
     }
     let process = record.child.id().to_string();
+    // Waiting for a process ends its input, which ends a recording too.
+    let input = record.child.stdin.take();
     assert!(Command::new("kill").args(["-INT", &process]).status().unwrap().success());
     let status = record.child.wait().unwrap();
+    drop(input);
     assert_eq!(status.code(), Some(130));
     assert_eq!(
         File::open_rw(&path).unwrap().dataset("n").unwrap().read::<f64>().unwrap().as_slice().unwrap(),
