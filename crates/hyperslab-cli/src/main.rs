@@ -40,6 +40,7 @@ mod watch_lines;
 mod watch_view;
 
 use clap::{Parser, Subcommand};
+use hyperslab::SourcePolicy;
 use output::{Outcome, Output};
 use std::process::ExitCode;
 
@@ -105,7 +106,7 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let mut output = Output::new();
     let done = opening::limits(&cli.limit).and_then(|limits| {
-        opening::decide(opening::policy(&cli.sources), limits, &cli.access);
+        opening::decide(SourcePolicy::from(cli.sources.as_str()), limits, &cli.access);
         run(&cli.verb, &mut output)
     });
     match (done, output.finish()) {

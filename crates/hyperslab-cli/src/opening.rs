@@ -3,7 +3,7 @@
 use crate::output::{Failure, warn};
 use hyperslab::{DatasetAccess, ExtentView, File, Limits, OpenOptions, SourcePolicy};
 use std::io::ErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::OnceLock;
 
 static OPTIONS: OnceLock<OpenOptions> = OnceLock::new();
@@ -44,16 +44,6 @@ impl Access {
             Some(prefix) => access.vds_prefix(prefix),
             None => access,
         }
-    }
-}
-
-/// What `--sources` says: `tree`, `anywhere`, `none`, or directories with colons between them.
-pub(crate) fn policy(text: &str) -> SourcePolicy {
-    match text {
-        "tree" => SourcePolicy::SameTree,
-        "anywhere" => SourcePolicy::Anywhere,
-        "none" => SourcePolicy::Nowhere,
-        directories => SourcePolicy::Roots(directories.split(':').map(PathBuf::from).collect()),
     }
 }
 
@@ -104,14 +94,7 @@ pub(crate) fn options() -> OpenOptions {
 
 #[cfg(test)]
 mod tests {
-    use super::{limits, policy};
-    use hyperslab::SourcePolicy;
-
-    #[test]
-    fn directories_are_separated_by_colons() {
-        assert_eq!(policy("/a:b"), SourcePolicy::Roots(vec!["/a".into(), "b".into()]));
-        assert_eq!(policy("anywhere"), SourcePolicy::Anywhere);
-    }
+    use super::limits;
 
     #[test]
     fn limits_are_given_by_name() {

@@ -52,6 +52,10 @@ impl PyDataset {
         if length > LARGEST {
             return Err(PyMemoryError::new_err(format!("the selection needs {length} bytes of memory")));
         }
+        // What is outside is met before memory is asked for it.
+        if length > CHECKED && count > 0 {
+            selection.check(&self.0.shape()).raise_moving()?;
+        }
         let array = numpy_zeros(py, length)?;
         {
             let mut held = array.readwrite();
@@ -100,6 +104,8 @@ impl PyFollow {
 
 /// Bytes that numpy can address.
 const LARGEST: usize = usize::MAX / 2;
+/// Results with more bytes are only made for what is inside the dataset.
+const CHECKED: usize = 1 << 20;
 
 /// Zeroes from numpy itself, which raises when there is no memory for them.
 fn numpy_zeros(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyArray1<u8>>> {

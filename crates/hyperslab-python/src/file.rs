@@ -5,7 +5,7 @@ use crate::edit;
 use crate::error::Raise;
 use crate::object::PyObject;
 use crate::selection::PySelection;
-use hyperslab::{File, Limits, Locking, Mount, OpenOptions, ReferenceKind, WriterState};
+use hyperslab::{File, Limits, Locking, Mount, OpenOptions, ReferenceKind, SourcePolicy, WriterState};
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::{Bound, FromPyObject, PyRef, PyResult, Python, pyclass, pyfunction, pymethods};
 use pyo3::types::{PyBytes, PyDict};
@@ -42,18 +42,23 @@ pub(crate) struct Opening {
     vds_prefix: Option<String>,
     #[pyo3(default)]
     limits: BTreeMap<String, u64>,
+    #[pyo3(default)]
+    sources: Option<String>,
 }
 
 /// Opens a file.
 #[pyfunction]
 pub(crate) fn open(py: Python<'_>, path: Vec<u8>, options: Opening) -> PyResult<PyFile> {
-    let Opening { writable, swmr, locking, vds_prefix, limits } = options;
+    let Opening { writable, swmr, locking, vds_prefix, limits, sources } = options;
     let mut all = Limits::default();
     limits.iter().try_for_each(|(name, value)| all.set(name, *value)).raise()?;
     let locking = locking.as_deref().map(locks).transpose()?.unwrap_or_default();
     let mut options = OpenOptions::new().locking(locking).limits(all).swmr(swmr);
     if let Some(prefix) = vds_prefix {
         options = options.vds_prefix(prefix);
+    }
+    if let Some(sources) = sources {
+        options = options.sources(SourcePolicy::from(sources.as_str()));
     }
     let path = PathBuf::from(OsStr::from_bytes(&path));
     py.detach(|| if writable { options.open_rw(path) } else { options.open(path) }).raise().map(PyFile)

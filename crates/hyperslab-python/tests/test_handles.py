@@ -76,3 +76,20 @@ def test_an_empty_file_object_is_a_file_to_be_made():
             assert file["x"][...].tolist() == [1, 2, 3]
         with pytest.raises(OSError), hyperslab.File(io.BytesIO(), "r+"):
             pass
+
+
+def test_which_other_files_are_opened_is_for_the_one_who_opens_to_say(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    with hyperslab.File(tmp_path / "out.h5", "w") as f:
+        f["x"] = 1
+    with hyperslab.File(tmp_path / "in" / "a.h5", "w") as f:
+        f["out"] = hyperslab.ExternalLink("../out.h5", "/x")
+    for sources in (None, [tmp_path]):
+        with hyperslab.File(tmp_path / "in" / "a.h5", sources=sources) as f:
+            assert f["out"][()] == 1
+    for sources in ("tree", "none", [tmp_path / "in"]):
+        with hyperslab.File(tmp_path / "in" / "a.h5", sources=sources) as f, pytest.raises(OSError, match="refused by the policy"):
+            f["out"]
+    monkeypatch.setenv("HYPERSLAB_SOURCES", "tree")
+    with hyperslab.File(tmp_path / "in" / "a.h5") as f, pytest.raises(OSError, match="refused by the policy"):
+        f["out"]

@@ -26,6 +26,18 @@ pub enum SourcePolicy {
     Nowhere,
 }
 
+impl From<&str> for SourcePolicy {
+    /// `anywhere`, `tree`, `none`, or directories with colons between them.
+    fn from(text: &str) -> Self {
+        match text {
+            "anywhere" => Self::Anywhere,
+            "tree" => Self::SameTree,
+            "none" => Self::Nowhere,
+            directories => Self::Roots(directories.split(':').map(PathBuf::from).collect()),
+        }
+    }
+}
+
 impl SourcePolicy {
     /// The same with absolute directories, for a file in `directory`.
     pub(crate) fn settled(&self, directory: &Path) -> Self {

@@ -145,6 +145,12 @@ def _limits(fapl):
     return {} if fapl is None else fapl._values.get("limits", {})
 
 
+def _sources(fapl):
+    """Which other files may be opened: what was said for this file, or for all of the process."""
+    said = None if fapl is None else fapl._values.get("sources")
+    return said or os.environ.get("HYPERSLAB_SOURCES") or None
+
+
 def _locking(fapl):
     """The locking of a property list; the environment has the last word, in the engine."""
     wanted, lenient = (True, True) if fapl is None else fapl.get_file_locking()
@@ -172,7 +178,8 @@ def open(name, flags=ACC_RDWR, fapl=None):
         shared = fapl.opens()(name, flags, fapl)
     else:
         how = dict(
-            writable=writable, swmr=options["swmr"], locking=_locking(fapl), vds_prefix=_prefix(fapl), limits=_limits(fapl)
+            writable=writable, swmr=options["swmr"], locking=_locking(fapl), vds_prefix=_prefix(fapl), limits=_limits(fapl),
+            sources=_sources(fapl)
         )  # fmt: skip
         native = _native.open(name, how)
         shared = _handles.keep(native, name, writable, live)

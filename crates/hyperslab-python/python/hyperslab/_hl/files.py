@@ -47,6 +47,10 @@ class File(Group):
     vds_missing
         What reading a virtual dataset does where a source is missing: ``'fill'`` gives the fill value, ``'warn'`` warns too, and
         ``'error'`` raises. ``Dataset.gaps()`` tells what is missing.
+    sources
+        Which other files may be opened for virtual datasets, external links and raw files: ``'anywhere'``, as in h5py, ``'tree'``
+        for those in the directory of the file and below, ``'none'``, or a list of directories. The environment variable
+        ``HYPERSLAB_SOURCES`` says it for files of which nothing is said.
     limits
         How much the file may ask for before it is refused, as a dictionary of names and numbers; an error that meets a limit
         names it.
@@ -56,7 +60,7 @@ class File(Group):
                  rdcc_nbytes=None, rdcc_w0=None, track_order=None, fs_strategy=None, fs_persist=False, fs_threshold=1,
                  fs_page_size=None, page_buf_size=None, min_meta_keep=0, min_raw_keep=0, locking=None, alignment_threshold=1,
                  alignment_interval=1, meta_block_size=None, *, track_times=False, vds_missing="fill",
-                 limits=None, **kwds):  # fmt: skip
+                 limits=None, sources=None, **kwds):  # fmt: skip
         if isinstance(name, ObjectID):
             from .. import h5i
 
@@ -77,7 +81,7 @@ class File(Group):
             driver=driver, libver=libver, swmr=swmr, rdcc_nslots=rdcc_nslots, rdcc_nbytes=rdcc_nbytes, rdcc_w0=rdcc_w0,
             page_buf_size=page_buf_size, min_meta_keep=min_meta_keep, min_raw_keep=min_raw_keep, locking=locking,
             alignment_threshold=alignment_threshold, alignment_interval=alignment_interval, meta_block_size=meta_block_size,
-            vds_missing=vds_missing, limits=limits, **kwds,
+            vds_missing=vds_missing, limits=limits, sources=sources, **kwds,
         )  # fmt: skip
         name, driver, kwds = _named(name, driver, kwds)
         fapl = make_fapl(
@@ -85,6 +89,7 @@ class File(Group):
             alignment_threshold, alignment_interval, meta_block_size, **kwds,
         )  # fmt: skip
         fapl._values["limits"] = dict(limits or {})
+        fapl._values["sources"] = sources if sources is None or isinstance(sources, str) else ":".join(map(os.fspath, sources))
         track_order = h5.get_config().track_order if track_order is None else track_order
         fcpl = make_fcpl(track_order, track_times, fs_strategy, fs_persist, fs_threshold, fs_page_size)
         fid = make_fid(name, mode, userblock_size, fapl, fcpl, swmr)
