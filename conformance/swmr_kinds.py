@@ -372,7 +372,7 @@ def _soft(f):
 
 
 def kinds(long):
-    more, few = (150, {}) if long else (45, dict(stride=2))
+    more, few = (150, {}) if long else (30, dict(stride=3))
     scattered = [(i * 701) % 3000 for i in range(40 if long else 12)]
     every = [
         Rows('ea1', count=more), Rows('ea8', per=8, count=more), Rows('eaz1', count=more, **GZIP), Rows('eaz8', per=8, count=more, **GZIP),
