@@ -107,17 +107,17 @@ impl Chunks<'_> {
         Ok(())
     }
 
-    /// Whether a chunk is stored as it is.
-    pub(crate) fn is_raw(&self, stored: &StoredChunk, coords: &[u64]) -> bool {
+    /// Whether a chunk is stored as it is; `at_edge` is only asked where that counts.
+    fn is_raw(&self, stored: &StoredChunk, at_edge: impl FnOnce() -> bool) -> bool {
         let filters = self.pipeline.filters.len();
         let skipped = |filter: usize| filter < 32 && stored.filter_mask >> filter & 1 == 1;
-        (0..filters).all(skipped) || (self.edge_unfiltered && is_edge(self.grid, coords))
+        (0..filters).all(skipped) || (self.edge_unfiltered && at_edge())
     }
 
     /// Sizes make sense before anything is allocated for them; a decoded chunk has `bytes`.
-    fn check(&self, chunk: &StoredChunk, coords: &[u64], bytes: usize) -> Result<()> {
+    fn check(&self, chunk: &StoredChunk, raw: bool, bytes: usize) -> Result<()> {
         let (stored, bytes) = (chunk.size, bytes as u64);
-        if self.is_raw(chunk, coords) {
+        if raw {
             self.linear.check(chunk.address.0, stored)?;
             if stored != bytes {
                 return Err(Error::malformed(format!(
@@ -146,8 +146,9 @@ impl Chunks<'_> {
         scratch: &mut Scratch,
     ) -> Result<()> {
         let load = |tile: &mut [u8], scratch: &mut Scratch| {
-            self.check(chunk, coords, tile.len())?;
-            if self.is_raw(chunk, coords) {
+            let raw = self.is_raw(chunk, || is_edge(self.grid, coords));
+            self.check(chunk, raw, tile.len())?;
+            if raw {
                 return self.linear.read(chunk.address.0, tile);
             }
             let Scratch { stored, filter, .. } = scratch;
@@ -210,7 +211,7 @@ impl Fetch<'_> {
     /// Reads, decodes and places chunks, and forgets them.
     fn run(&self, tasks: &mut Vec<Task>) -> Result<()> {
         for task in tasks.iter() {
-            self.chunks.check(&task.stored, &self.wanted.coords(task), self.bytes).at(|| self.name(task))?;
+            self.chunks.check(&task.stored, self.is_raw(task), self.bytes).at(|| self.name(task))?;
         }
         tasks.sort_by_key(|task| (self.is_direct(task), task.stored.address));
         let direct = tasks.partition_point(|task| !self.is_direct(task));
@@ -234,7 +235,7 @@ impl Fetch<'_> {
 
     /// Whether the chunk is stored as it is.
     fn is_raw(&self, task: &Task) -> bool {
-        self.chunks.is_raw(&task.stored, &self.wanted.coords(task))
+        self.chunks.is_raw(&task.stored, || is_edge(self.chunks.grid, &self.wanted.coords(task)))
     }
 
     fn is_direct(&self, task: &Task) -> bool {
