@@ -103,9 +103,14 @@ def check(pair, data, seen):
     if pair == 'planes':
         plane = data[length - 1]
         return None if (plane == (length - 1) % 30000).all() else 'plane %d has %s' % (length - 1, np.unique(plane))
-    found = data[0, length - 1]['rec_id']
+    try:
+        found = data[0, length - 1]['rec_id']
+    except OSError as error:
+        # It was cut off after this reader looked at the shape: hyperslab says so, h5py gives the fill value.
+        if pair == 'change' and 'was cut from' in str(error):
+            return None
+        raise
     if pair == 'change' and found == 0:
-        # It was cut off after this reader looked at the shape, and is the fill value by now.
         return None
     return None if found == length - 1 else '%s: record %d says %d' % (data.name, length - 1, found)
 
