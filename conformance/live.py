@@ -10,6 +10,7 @@ follows it, one reader by polling and the next by waiting. Row i has 7 j + 13 i 
 import argparse
 import json
 import multiprocessing
+import os
 import pathlib
 import subprocess
 import sys
@@ -19,7 +20,7 @@ import time
 import h5py
 import numpy as np
 
-FOLLOW = pathlib.Path(__file__).resolve().parent.parent / "target/release/examples/live"
+FOLLOW = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", pathlib.Path(__file__).resolve().parent.parent / "target")) / "release/examples/live"
 WIDTH = 64
 KINDS = {
     "ea1": (1, {}, (None, WIDTH)),
@@ -56,9 +57,10 @@ def run(kind, seconds, readers, folder, paged=False):
     live, done = multiprocessing.Event(), multiprocessing.Value("q")
     writer = multiprocessing.Process(target=write, args=(path, kind, seconds, live, done, paged))
     writer.start()
-    live.wait(20)
+    if not live.wait(300):
+        raise TimeoutError("the writer did not begin")
     follow = [
-        subprocess.Popen([FOLLOW, path, "d", str(seconds + 30), how], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([FOLLOW, path, "d", str(seconds + 300), how], stdout=subprocess.PIPE, text=True)
         for how, _ in zip(["poll", "wait"] * readers, range(readers))
     ]
     found = [json.loads(process.communicate()[0] or "null") for process in follow]

@@ -34,6 +34,8 @@ ELSEWHERE = {
     40: ('a virtual dataset over live sources', TESTS + 'swmr_reader.rs',
          'a_source_shorter_than_its_mapping_reads_as_the_fill_value_until_it_grows'),
     52: ('two live writers', 'conformance/locks.py', "'SW': [MARK, MARK, MARK, OK]"),
+    49: ('a full disk at every call of a flush', 'conformance/live_faults.py', "KINDS = ('EIO', 'ENOSPC', 'FULL', 'TORN', 'EINTR', 'SHORT')"),
+    50: ('short writes and interruptions', 'conformance/live_faults.py', "GOES_ON = ('EINTR', 'SHORT')"),
     54: ('pairs of programs like those of the HDF Group', 'conformance/swmr_pairs.py', 'def run'),
     53: ('a file that was replaced or deleted', TESTS + 'swmr_reader.rs', 'a_file_that_was_replaced_or_deleted_is_read_on'),
 }
@@ -43,7 +45,6 @@ REPLAYED = {
     47: 'many datasets, one flush', 48: 'a counter behind its data',
 }
 REPLAY = 'conformance/swmr.py'
-FAULTS = {49: 'a full disk', 50: 'short writes and interruptions'}
 
 
 def functions():
@@ -61,7 +62,6 @@ def table():
     """Number, what is asked, where: of all cases."""
     asked = {number: (what, '%s: %s' % (file, words)) for number, (what, file, words) in ELSEWHERE.items()}
     asked.update({number: (what, REPLAY) for number, what in REPLAYED.items()})
-    asked.update({number: (what, 'conformance/faults.py') for number, what in FAULTS.items()})
     for number, function in functions().items():
         here = ((function.__doc__ or '').split('\n')[0], '%s.py: %s' % (function.__module__, function.__name__))
         asked[number] = here

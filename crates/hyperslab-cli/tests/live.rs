@@ -213,7 +213,7 @@ fn recorded_frames_are_seen_one_by_one() {
         }
     };
     let (data, file) = reader;
-    let patience = Some(Duration::from_secs(20));
+    let patience = Some(Duration::from_secs(120));
     assert!(data.wait(1, patience).unwrap().is_some());
     // Half a frame is no frame.
     record.send(&frame[..5]);
@@ -274,7 +274,7 @@ fn an_interrupted_recording_is_closed() {
     record.send(&1.5_f64.to_le_bytes());
     let path = directory.path().join("out.h5");
     let follow =
-        || OpenOptions::new().swmr(true).open(&path)?.dataset("n")?.wait(1, Some(Duration::from_secs(20)));
+        || OpenOptions::new().swmr(true).open(&path)?.dataset("n")?.wait(1, Some(Duration::from_secs(120)));
     while !matches!(follow(), Ok(Some(_))) {
         std::thread::sleep(Duration::from_millis(5));
     }

@@ -28,13 +28,13 @@ def write(name, asked, shown, closes):
         assert f.swmr_mode
         shown.set()
         for n in range(5):
-            assert asked.wait(20)
+            assert asked.wait(120)
             asked.clear()
             d.resize(((n + 1) * len(piece),))
             d[n * len(piece) :] = piece
             d.flush()
             shown.set()
-        assert closes.wait(20)
+        assert closes.wait(120)
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def writer(tmp_path):
     events = [context.Event() for _ in range(3)]
     process = context.Process(target=write, args=(name, *events))
     process.start()
-    assert events[1].wait(20)
+    assert events[1].wait(120)
     events[1].clear()
     yield name, process, *events
     process.join()
@@ -59,7 +59,7 @@ def test_a_process_follows_another_by_events(writer):
         shapes = []
         for _ in range(5):
             asked.set()
-            assert shown.wait(20)
+            assert shown.wait(120)
             shown.clear()
             d.refresh()
             shapes.append(d.shape)
@@ -79,7 +79,7 @@ def test_a_process_follows_another_that_the_system_tells_of(writer):
         seen, closed = 4, False
         asked.set()
         while not closed:
-            assert select.select([events], [], [], 20)[0]
+            assert select.select([events], [], [], 120)[0]
             told = os.read(events, 1 << 16)
             while told:
                 _, mask, _, length = struct.unpack_from("iIII", told)

@@ -101,7 +101,7 @@ with hyperslab.File(sys.argv[1]) as file:
         assert "a.h5" in str(error), error
     else:
         sys.exit("read what it may not read")
-    assert time.monotonic() - begin < 2
+    assert time.monotonic() - begin < 60
 """
 
 

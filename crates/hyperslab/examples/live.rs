@@ -32,12 +32,13 @@ fn main() -> Result<()> {
     let data = file.dataset(dataset)?;
     let begun = Instant::now();
     let mut seen = Seen::default();
-    let mut ended = false;
+    let (mut ended, mut quiet) = (false, false);
     while !ended && begun.elapsed() < seconds {
         // A last look after the writer closed the file sees all of it.
-        ended = seen.looks % 64 == 63 && file.writer_state()? == WriterState::Closed;
-        if let Err(error) = look(&data, waits, &mut seen) {
-            seen.errors.push(error.to_string());
+        ended = (quiet || seen.looks % 64 == 63) && file.writer_state()? == WriterState::Closed;
+        match look(&data, waits, &mut seen) {
+            Ok(grown) => quiet = waits && !grown,
+            Err(error) => seen.errors.push(error.to_string()),
         }
     }
     let whole = data.refresh().and_then(|growth| rows(&data, 0, growth.after()));
@@ -54,7 +55,8 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn look(data: &Dataset, waits: bool, seen: &mut Seen) -> Result<()> {
+/// Whether there was something new.
+fn look(data: &Dataset, waits: bool, seen: &mut Seen) -> Result<bool> {
     seen.looks += 1;
     let growth = if waits {
         data.wait(seen.rows + 1, Some(Duration::from_millis(50)))?
@@ -63,10 +65,11 @@ fn look(data: &Dataset, waits: bool, seen: &mut Seen) -> Result<()> {
     };
     let shape = growth.map_or_else(|| data.shape(), |growth| growth.after().to_vec());
     let count = shape.first().copied().unwrap_or(0);
+    let grown = count > seen.rows;
     seen.back += u64::from(count < seen.rows);
     seen.rows = count;
     seen.wrong += u64::from(!rows(data, count.saturating_sub(CHECKED), &shape)?);
-    Ok(())
+    Ok(grown)
 }
 
 /// Whether the rows from `first` on are right.

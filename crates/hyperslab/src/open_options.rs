@@ -52,7 +52,7 @@ pub struct OpenOptions {
 const HEADROOM: u64 = 64 << 20;
 
 /// How long an empty file may be locked by somebody else before that is an error.
-const PATIENCE: Duration = Duration::from_millis(500);
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// What may be at a path before a file is made there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

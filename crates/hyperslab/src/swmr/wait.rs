@@ -76,6 +76,6 @@ mod tests {
         let found = until(&watch, Some(Duration::from_millis(30)), || Ok(None::<()>));
         assert_eq!(found.unwrap(), None);
         let time = begun.elapsed();
-        assert!((30..200).contains(&time.as_millis()), "{time:?}");
+        assert!(time >= Duration::from_millis(30), "{time:?}");
     }
 }
