@@ -116,14 +116,15 @@ fn held<T>(
     run: impl FnOnce(Option<(Plan, Vec<u64>)>) -> Result<T>,
 ) -> Result<T> {
     if !dataset.is_virtual() {
-        let _reading = dataset.file.reading()?;
+        let _reading = dataset.file.reading_in_turn()?;
         return run(plan(dataset, selection)?);
     }
     for _ in 0..MOST_TRIES {
         let planned = plan(dataset, selection)?;
         let files = planned.iter().flat_map(|(plan, _)| plan.works().map(|work| &work.source.file));
         let files = sorted(files.filter(|file| file.is_writable()).chain([&dataset.file]));
-        let _reading: Vec<Reading<'_>> = files.iter().map(|file| file.reading()).collect::<Result<_>>()?;
+        let _reading: Vec<Reading<'_>> =
+            files.iter().map(|file| file.reading_in_turn()).collect::<Result<_>>()?;
         let outdated = |(plan, _): &(Plan, Vec<u64>)| plan.works().any(|work| work.source.is_outdated());
         if !planned.as_ref().is_some_and(outdated) {
             return run(planned);

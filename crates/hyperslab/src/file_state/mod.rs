@@ -93,6 +93,9 @@ struct Writer {
     file_space: Option<FileSpace>,
 }
 
+/// How long whoever begins to read lets others write first.
+const TURN: Duration = Duration::from_millis(5);
+
 /// Keeps the structures of a file as they are while it is held.
 pub(crate) type Reading<'a> = Option<RwLockReadGuard<'a, ()>>;
 /// Keeps everybody else out of a file while it is held.
@@ -246,6 +249,16 @@ impl FileState {
     pub(crate) fn reading(&self) -> Result<Reading<'_>> {
         self.check_open()?;
         Ok(self.writer.as_ref().map(|writer| writer.gate.read_recursive()))
+    }
+
+    /// As [`reading`](Self::reading), of whoever begins to read: those who wait to write go first, for a moment.
+    ///
+    /// Without that many who read, one after the other, would keep them for ever; with more of it who reads on
+    /// behalf of somebody that holds a guard would wait for himself.
+    pub(crate) fn reading_in_turn(&self) -> Result<Reading<'_>> {
+        self.check_open()?;
+        let Some(writer) = self.writer.as_ref() else { return Ok(None) };
+        Ok(Some(writer.gate.try_read_for(TURN).unwrap_or_else(|| writer.gate.read_recursive())))
     }
 
     /// Fails when the file is closed or open to read only, or an earlier write failed; else nobody reads

@@ -1,0 +1,1 @@
+//! The engine with locks that shuttle schedules: the models are in tests/.
