@@ -18,8 +18,8 @@ const DRAWN: Duration = Duration::from_millis(100);
 
 /// Follows a dataset while it is written, until its writer closes the file.
 ///
-/// On a terminal it fills the screen: how fast the dataset grows, how far behind this is, and a picture of the newest
-/// frame. Otherwise each growth is a line. The exit status is 1 when the writer is gone without having closed the file.
+/// On a terminal it fills the screen until Ctrl-C: how fast the dataset grows, how far behind this is, and a picture of
+/// the newest frame. Otherwise each growth is a line. The exit status is 1 when the writer is gone without having closed the file.
 /// A virtual dataset has no writer of its own: it is followed until --timeout, or for ever.
 #[derive(clap::Args, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
@@ -69,6 +69,14 @@ pub(crate) trait Teller {
     fn begin(&mut self, watched: &Watched, output: &mut Output) -> Outcome;
     /// What changed, or that nothing did for a while.
     fn tell(&mut self, watched: &Watched, change: Option<&Change>, output: &mut Output) -> Outcome;
+    /// Whether somebody wants it to end.
+    fn interrupted(&self) -> bool {
+        false
+    }
+    /// Gives the terminal back, whatever happened.
+    fn leave(&mut self, _output: &mut Output) -> Outcome {
+        Ok(())
+    }
     /// That it is not followed any more.
     fn end(&mut self, watched: &Watched, state: WriterState, output: &mut Output) -> Outcome;
 }
@@ -86,11 +94,15 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
         Box::new(Lines::default())
     };
     let every = arguments.every.unwrap_or(if screen { DRAWN } else { Duration::ZERO });
-    teller.begin(&watched, output)?;
-    output.flush()?;
-    follow(&watched, (arguments.timeout, every), teller.as_mut(), output)?;
+    let followed = follow(&watched, (arguments.timeout, every), teller.as_mut(), output);
+    teller.leave(output)?;
+    followed?;
     let state = watched.file.writer_state()?;
     teller.end(&watched, state, output)?;
+    if teller.interrupted() {
+        output.flush()?;
+        std::process::exit(130);
+    }
     match state {
         WriterState::Died => {
             let path = target.file.display();
@@ -108,10 +120,12 @@ fn follow(
     teller: &mut dyn Teller,
     output: &mut Output,
 ) -> Outcome {
+    teller.begin(watched, output)?;
+    output.flush()?;
     let mut follow: Follow = watched.dataset.follow(timeout);
     let mut waiting: Option<Change> = None;
     let mut due = Instant::now();
-    while !follow.is_ended() {
+    while !follow.is_ended() && !teller.interrupted() {
         if let Some(growth) = follow.look(TICK)? {
             waiting = Some(Change::new(waiting, &growth));
         }

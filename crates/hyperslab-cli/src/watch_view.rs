@@ -1,15 +1,18 @@
 //! What `watch` draws on a terminal: numbers, and a picture of the newest frame in blocks of colour.
 
 use crate::frame::Frame;
-use crate::output::{Outcome, Output};
+use crate::output::{Failure, Outcome, Output};
 use crate::picture::Picture;
 use crate::show::plot;
 use crate::values::extent;
-use crate::watch::{Change, Teller, Watched, ending};
-use crate::watch_lines::{number, rate};
+use crate::watch::{Change, Teller, Watched};
+use crate::watch_lines::{Lines, number, rate};
 use console::Term;
 use hyperslab::WriterState;
 use std::collections::VecDeque;
+use std::io::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// The time over which a rate is taken.
@@ -18,6 +21,9 @@ const WINDOW: Duration = Duration::from_secs(3);
 const HEAD: u64 = 6;
 /// From dark to bright where there are no colours.
 const RAMP: &[u8] = b" .:-=+*#%@";
+/// A screen of its own, without a cursor; and what was there before.
+const ENTER: &str = "\x1b[?1049h\x1b[?25l\x1b[2J";
+const LEAVE: &str = "\x1b[0m\x1b[?25h\x1b[?1049l";
 
 /// A screen.
 #[derive(Default)]
@@ -29,6 +35,9 @@ pub(crate) struct View {
     axis: usize,
     frame: Option<Frame>,
     problem: Option<String>,
+    /// Whether the terminal shows this.
+    entered: bool,
+    interrupted: Arc<AtomicBool>,
 }
 
 /// How many colours a terminal has.
@@ -45,7 +54,11 @@ impl Teller for View {
         self.axis = watched.dataset.extent().max().iter().position(Option::is_none).unwrap_or(0);
         self.note(shape.get(self.axis).copied().unwrap_or(0));
         self.look(watched, &shape);
-        output.text("\x1b[2J")?;
+        let interrupted = Arc::clone(&self.interrupted);
+        ctrlc::set_handler(move || interrupted.store(true, Ordering::Relaxed))
+            .map_err(|error| Failure::message(format!("cannot wait for Ctrl-C: {error}")))?;
+        self.entered = true;
+        output.text(ENTER)?;
         self.draw(watched, "", output)
     }
 
@@ -60,8 +73,30 @@ impl Teller for View {
         self.draw(watched, "followed; Ctrl-C ends", output)
     }
 
+    fn interrupted(&self) -> bool {
+        self.interrupted.load(Ordering::Relaxed)
+    }
+
+    fn leave(&mut self, output: &mut Output) -> Outcome {
+        if std::mem::take(&mut self.entered) {
+            output.text(LEAVE)?;
+            output.flush()?;
+        }
+        Ok(())
+    }
+
     fn end(&mut self, watched: &Watched, state: WriterState, output: &mut Output) -> Outcome {
-        self.draw(watched, ending(state), output)
+        Lines::default().end(watched, state, output)
+    }
+}
+
+impl Drop for View {
+    fn drop(&mut self) {
+        if self.entered {
+            // Whoever is in such haste has nobody to tell of an error.
+            let mut screen = std::io::stdout();
+            let _gone = screen.write_all(LEAVE.as_bytes()).and_then(|()| screen.flush());
+        }
     }
 }
 
@@ -116,7 +151,7 @@ impl View {
             self.problem.clone().unwrap_or(stat),
         ];
         output.text("\x1b[H")?;
-        for line in head {
+        for line in head.into_iter().take(usize::from(lines).saturating_sub(1)) {
             let line: String = line.chars().filter(|c| !c.is_control()).take(usize::from(columns)).collect();
             output.text(&format!("{line}\x1b[K\r\n"))?;
         }
