@@ -12,6 +12,7 @@ TARGET = os.environ.get('CARGO_TARGET_DIR', os.path.join(ROOT, 'target'))
 COMMAND = os.environ.get('HYPERSLAB_COMMAND', os.path.join(TARGET, 'release', 'hyperslab'))
 READER = os.path.join(TARGET, 'release', 'examples', 'read_slices')
 SCRIPT = os.path.join(TARGET, 'release', 'examples', 'script')
+FOLLOWER = os.path.join(TARGET, 'release', 'examples', 'live')
 TIMER = os.path.join(TARGET, 'release', 'examples', 'time_read')
 
 CORPUS = os.path.join(SHARED, 'corpus')

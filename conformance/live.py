@@ -10,7 +10,6 @@ follows it, one reader by polling and the next by waiting. Row i has 7 j + 13 i 
 import argparse
 import json
 import multiprocessing
-import os
 import pathlib
 import subprocess
 import sys
@@ -20,7 +19,8 @@ import time
 import h5py
 import numpy as np
 
-FOLLOW = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", pathlib.Path(__file__).resolve().parent.parent / "target")) / "release/examples/live"
+import common
+
 WIDTH = 64
 KINDS = {
     "ea1": (1, {}, (None, WIDTH)),
@@ -60,7 +60,7 @@ def run(kind, seconds, readers, folder, paged=False):
     if not live.wait(300):
         raise TimeoutError("the writer did not begin")
     follow = [
-        subprocess.Popen([FOLLOW, path, "d", str(seconds + 300), how], stdout=subprocess.PIPE, text=True)
+        subprocess.Popen([common.FOLLOWER, path, "d", str(seconds + 300), how], stdout=subprocess.PIPE, text=True)
         for how, _ in zip(["poll", "wait"] * readers, range(readers))
     ]
     found = [json.loads(process.communicate()[0] or "null") for process in follow]

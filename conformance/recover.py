@@ -65,7 +65,7 @@ def writer(path, mode):
                 file.flush()
             if mode == 'live' or n % 16 == 15:
                 print(n + 1, flush=True)
-        time.sleep(100)
+        time.sleep(10 ** 4)
 
 
 def killed(path, mode, after, check=None):

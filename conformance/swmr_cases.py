@@ -41,7 +41,7 @@ ELSEWHERE = {
 }
 # Every prefix of a writer's operations, torn and lost writes, groups that are flushed together: one program for all.
 REPLAYED = {
-    9: 'every prefix', 10: 'after h5clear -s', 11: 'torn writes', 12: 'lost writes', 13: 'a reader that stays', 16: 'torn files of libhdf5',
+    9: 'every prefix', 10: 'after h5clear -s', 11: 'torn writes', 12: 'lost writes', 13: 'a reader that stays',
     47: 'many datasets, one flush', 48: 'a counter behind its data',
 }
 REPLAY = 'conformance/swmr.py'

@@ -1,6 +1,8 @@
 """Cases of live files that need a writer and a reader at the same time. See swmr_cases.py."""
+import concurrent.futures
 import contextlib
 import ctypes
+import json
 import multiprocessing
 import os
 import random
@@ -8,6 +10,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import warnings
 
@@ -16,6 +19,7 @@ import hyperslab
 import numpy as np
 
 import common
+import swmr
 import swmr_bytes as raw
 from swmr_cases_file import WIDTH, grow, made, right, rows
 
@@ -108,6 +112,66 @@ def case_8_programs_see_what_h5py_shows(check):
     """modes, intents, errors and warnings, as with h5py"""
     theirs, ours = (surface(h5, check.path(h5.__name__)) for h5 in BOTH)
     check.equal(ours, theirs, 'what is seen')
+
+
+def torn_states(ops, first):
+    """Where a write may be cut in two: the number of its operation, the place, whether the head arrives."""
+    found = []
+    for number, (letter, at, data) in enumerate(ops):
+        if letter == 'w' and number > first:
+            for unit in swmr.TORN:
+                found += [(number, cut, head) for cut in range(unit - at % unit, len(data), unit) for head in (True, False)]
+    return found
+
+
+def torn_seen(trace, path, states):
+    """What our reader is not to do with a file in any of these states; it is given up on soon."""
+    ops, image, wrong = swmr.operations(trace), swmr.Image(path), []
+    for number, op in enumerate(ops):
+        if op[0] == 'm':
+            continue
+        for _, cut, head in sorted(state for state in states if state[0] == number):
+            undo = image.torn(op, cut, head)
+            live = swmr.live_flags(image)
+            done = common.run([common.FOLLOWER, path, 'd', '0', 'poll', '20'], 60)
+            undo()
+            found = json.loads(done[1] or 'null')
+            label = '%s of operation %d, cut at %d' % ('head' if head else 'tail', number, cut)
+            if found is None:
+                # The file as a whole could not be opened.
+                told = b'attempts' in done[2] if live else done[0] == 1
+                wrong += [] if told else ['%s: %s %s' % (label, done[0], done[2][-200:])]
+            elif found['wrong'] or not all('attempts' in error for error in found['errors']):
+                wrong.append('%s: %s' % (label, found))
+        image.apply(op)
+    os.close(image.fd)
+    return wrong
+
+
+def case_16_what_libhdf5_wrote_torn(check):
+    """torn in 60 places (--long: in all) of each kind: right rows or an error in time that says so, never a wrong one"""
+    kinds = ('ea1', 'ea8', 'eaz8', 'b2')
+    with tempfile.TemporaryDirectory(dir=common.temporary()) as folder:
+        environment = dict(os.environ, LD_PRELOAD=common.shim('case 16', folder), FAULT_TRACE='1', HDF5_USE_FILE_LOCKING='FALSE')
+        script = os.path.join(common.ROOT, 'conformance', 'swmr.py')
+        chosen = [word for kind in kinds for word in ('--kind', kind)]
+        subprocess.run([sys.executable, script, '--writer', 'h5py', '--record', folder, *chosen], env=environment, check=True)
+        traces = [name for name in sorted(os.listdir(folder)) if name.endswith('.trace')]
+        check.equal(len(traces), len(kinds), 'traces')
+
+        def one(trace):
+            path = os.path.join(folder, trace)
+            ops = swmr.operations(path)
+            first = next(number for number, op in enumerate(ops) if op[0] == 'm' and op[2][0] == 'live')
+            states = torn_states(ops, first)
+            some = states if check.long else random.Random(1).sample(states, min(60, len(states)))
+            return len(some), torn_seen(path, path + '.image.h5', some)
+
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            for count, wrong in pool.map(one, traces):
+                check.passed += count - len(wrong)
+                for line in wrong:
+                    check.expect(False, line)
 
 
 def case_23_indexes_that_hardly_change(check):

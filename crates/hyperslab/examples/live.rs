@@ -1,4 +1,5 @@
-//! Follows a dataset that another program writes, and checks what it sees: `live FILE DATASET SECONDS [poll|wait]`.
+//! Follows a dataset that another program writes, and checks what it sees:
+//! `live FILE DATASET SECONDS [poll|wait [MILLISECONDS]]`, the last of which is its patience with what is half written.
 //!
 //! Row `i` of the dataset, of unsigned 32-bit numbers, is to have `7 * j + 13 * i + 1` in column `j`. Prints one line of
 //! JSON once the writer has closed the file or the time is up: how often it looked, how many rows it saw, how many
@@ -23,12 +24,16 @@ struct Seen {
 fn main() -> Result<()> {
     let given: Vec<String> = std::env::args().skip(1).collect();
     let [file, dataset, seconds, how @ ..] = given.as_slice() else {
-        println!("usage: live FILE DATASET SECONDS [poll|wait]");
+        println!("usage: live FILE DATASET SECONDS [poll|wait [MILLISECONDS]]");
         return Ok(());
     };
     let waits = how.first().is_some_and(|how| how == "wait");
     let seconds = Duration::from_secs_f64(seconds.parse().unwrap_or(1.0));
-    let file = OpenOptions::new().swmr(true).open(file)?;
+    let mut options = OpenOptions::new().swmr(true);
+    if let Some(patience) = how.get(1).and_then(|patience| patience.parse().ok()) {
+        options = options.retry_deadline(Duration::from_millis(patience));
+    }
+    let file = options.open(file)?;
     let data = file.dataset(dataset)?;
     let begun = Instant::now();
     let mut seen = Seen::default();
