@@ -8,39 +8,9 @@ use crate::format::superblock::Superblock;
 use crate::metadata::Metadata;
 use crate::storage::memory::MemoryStorage;
 use crate::storage::pages::Pages;
+use crate::storage::tests::TestStorage;
 use crate::storage::{ReadAt, WriteAt};
-use parking_lot::Mutex;
-use std::io;
 use std::sync::Arc;
-
-/// Storage that remembers what was written to it.
-#[derive(Debug, Default)]
-struct Recording {
-    inner: MemoryStorage,
-    writes: Mutex<Vec<(usize, Vec<u8>)>>,
-}
-
-impl ReadAt for Recording {
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.inner.read_at(offset, buffer)
-    }
-}
-
-impl WriteAt for Recording {
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.writes.lock().push((usize::try_from(offset).unwrap(), bytes.to_vec()));
-        self.inner.write_at(offset, bytes)
-    }
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.inner.set_len(length)
-    }
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 /// A dataset of one axis or two, the chunks it gets, and the box they are in.
 struct Growth {
@@ -101,7 +71,7 @@ impl Growth {
     }
 
     fn check(&self) {
-        let storage = Arc::new(Recording::default());
+        let storage = Arc::new(TestStorage::default());
         let md = Metadata::create(Arc::clone(&storage) as Arc<dyn WriteAt>, 48).unwrap();
         let md = md.with_bounds(Bounds::V110);
         let creation = Creation { filtered: self.filtered, ..Creation::default() };
@@ -110,8 +80,7 @@ impl Growth {
         md.flush().unwrap();
         md.go_live(Superblock::new(Bounds::V110, 0), 0).unwrap();
         for number in 1..self.coords.len() {
-            let mut image = vec![0; usize::try_from(storage.len().unwrap()).unwrap()];
-            storage.read_at(0, &mut image).unwrap();
+            let mut image = storage.image();
             storage.writes.lock().clear();
             self.insert(&md, &mut layout, number);
             md.flush().unwrap();

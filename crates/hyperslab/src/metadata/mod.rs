@@ -519,55 +519,26 @@ mod tests {
     use crate::format::bytes::{Address, Bounds};
     use crate::format::checksum::lookup3;
     use crate::format::superblock::Superblock;
-    use crate::storage::memory::MemoryStorage;
+    use crate::storage::tests::{Call, Fault, TestStorage};
     use crate::storage::{ReadAt, WriteAt};
     use std::io;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicU64, Ordering};
 
-    /// Storage whose write number `fails` fails, once, half done.
-    #[derive(Debug)]
-    struct Failing {
-        inner: MemoryStorage,
-        writes: AtomicU64,
-        fails: AtomicU64,
-    }
-
-    impl ReadAt for Failing {
-        fn len(&self) -> io::Result<u64> {
-            self.inner.len()
-        }
-        fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-            self.inner.read_at(offset, buffer)
-        }
-    }
-
-    impl WriteAt for Failing {
-        fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-            if self.writes.fetch_add(1, Ordering::Relaxed) == self.fails.load(Ordering::Relaxed) {
-                self.inner.write_at(offset, &bytes[..bytes.len() / 2])?;
-                return Err(io::Error::from(io::ErrorKind::StorageFull));
-            }
-            self.inner.write_at(offset, bytes)
-        }
-        fn set_len(&self, length: u64) -> io::Result<()> {
-            self.inner.set_len(length)
-        }
-        fn sync(&self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn file(fails: u64) -> (Arc<Failing>, Metadata) {
-        let (inner, writes, fails) = (MemoryStorage::default(), AtomicU64::new(0), AtomicU64::new(fails));
-        let storage = Arc::new(Failing { inner, writes, fails });
+    fn file() -> (Arc<TestStorage>, Metadata) {
+        let storage = Arc::new(TestStorage::default());
         let md = Metadata::create(Arc::clone(&storage) as Arc<dyn WriteAt>, 48).unwrap();
         (storage, md)
     }
 
+    /// So many writes succeed, then one fails.
+    fn fail_write(storage: &TestStorage, after: u64) {
+        let error = io::ErrorKind::StorageFull;
+        storage.fail(Fault { of: Some(Call::Write), after, error, lasting: false });
+    }
+
     #[test]
     fn what_is_staged_is_read_before_and_after_it_is_written() {
-        let (_, md) = file(u64::MAX);
+        let (_, md) = file();
         let first = md.place(Stage::Block, vec![1; 20]).unwrap();
         let second = md.place(Stage::Block, vec![2; 20]).unwrap();
         for _ in 0..2 {
@@ -581,7 +552,7 @@ mod tests {
 
     #[test]
     fn an_edited_block_is_sealed_when_it_is_read() {
-        let (storage, md) = file(u64::MAX);
+        let (storage, md) = file();
         let at = md.place(Stage::Block, vec![0; 20]).unwrap();
         md.flush().unwrap();
         for value in [7, 9] {
@@ -602,7 +573,7 @@ mod tests {
 
     #[test]
     fn a_seal_within_a_block_counts_itself_as_zeroes() {
-        let (_, md) = file(u64::MAX);
+        let (_, md) = file();
         let mut bytes: Vec<u8> = (0..40).collect();
         let at = md.allocate(40).unwrap();
         md.put_unsealed(Stage::Block, at, bytes.clone(), Seal::At(8)).unwrap();
@@ -613,7 +584,8 @@ mod tests {
     #[test]
     fn a_failed_flush_leaves_the_file_as_the_last_one_did_and_latches() {
         for fails in 1..5 {
-            let (storage, md) = file(fails);
+            let (storage, md) = file();
+            fail_write(&storage, fails);
             let blocks: Vec<_> = (0..3).map(|n| md.place(Stage::Block, vec![n; 16]).unwrap()).collect();
             md.flush().unwrap();
             let mut before = vec![0; 96];
@@ -648,7 +620,7 @@ mod tests {
         at
     }
 
-    fn stored(storage: &Failing, at: Address, length: usize) -> u8 {
+    fn stored(storage: &TestStorage, at: Address, length: usize) -> u8 {
         let mut bytes = vec![0; length];
         storage.read_at(at.0, &mut bytes).unwrap();
         let (body, sum) = bytes.split_at(length - 4);
@@ -660,7 +632,7 @@ mod tests {
     #[test]
     fn a_live_flush_that_fails_leaves_whole_blocks_and_the_next_one_writes_what_waits() {
         for fails in 0..8 {
-            let (storage, md) = file(u64::MAX);
+            let (storage, md) = file();
             let small = md.allocate_whole(300).unwrap();
             let large = md.allocate_whole(700).unwrap();
             for (at, length) in [(small, 300), (large, 700)] {
@@ -668,7 +640,7 @@ mod tests {
             }
             md.flush().unwrap();
             md.go_live(Superblock::new(Bounds::V110, 0), 0).unwrap();
-            storage.fails.store(storage.writes.load(Ordering::Relaxed) + fails, Ordering::Relaxed);
+            fail_write(&storage, fails);
             let moved = edited(&md, large, 700, 2);
             edited(&md, small, 300, 2);
             md.place(Stage::Block, vec![3; 100_000]).unwrap();
@@ -685,7 +657,7 @@ mod tests {
 
     #[test]
     fn what_moves_between_two_places_takes_along_the_parts_that_changed() {
-        let (storage, md) = file(u64::MAX);
+        let (storage, md) = file();
         let start = md.allocate_whole(3 * 4096).unwrap();
         let kind = (Stage::Block, Seal::Last);
         let parts: Vec<_> = (0..3).map(|number| (kind, number * 4096, 4096)).collect();
@@ -699,9 +671,9 @@ mod tests {
             let offset = if turn == 2 { 8192 } else { 4096 };
             at = md.shadow_parts(at, (3 * 4096, offset), || Ok(parts.clone())).unwrap();
             edited(&md, Address(at.0 + offset), 4096, 10 + turn);
-            let before = storage.inner.len().unwrap();
+            let before = storage.len().unwrap();
             md.flush().unwrap();
-            assert_eq!(storage.inner.len().unwrap(), before);
+            assert_eq!(storage.len().unwrap(), before);
             let found = [0, 4096, 8192].map(|offset| stored(&storage, Address(at.0 + offset), 4096));
             let expected = [[1, 10, 1], [1, 11, 1], [1, 11, 12], [1, 13, 12]][usize::from(turn)];
             assert_eq!(found, expected);

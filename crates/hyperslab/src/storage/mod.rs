@@ -9,6 +9,8 @@ pub(crate) mod lock;
 pub(crate) mod memory;
 pub(crate) mod mount;
 pub(crate) mod pages;
+#[cfg(test)]
+pub(crate) mod tests;
 pub(crate) mod watch;
 
 use std::fmt::Debug;

@@ -63,7 +63,7 @@ struct Stored {
 
 impl Stored {
     fn new(dims: &[u64], chunk: &[u64], kind: Kind) -> Self {
-        Self::new_in(file(i64::MAX), dims, chunk, kind)
+        Self::new_in(file(u64::MAX), dims, chunk, kind)
     }
 
     fn new_in(metadata: Metadata, dims: &[u64], chunk: &[u64], kind: Kind) -> Self {

@@ -10,50 +10,25 @@ use crate::layout::{Elements, Layout};
 use crate::metadata::Metadata;
 use crate::space::{Part, Segment};
 use crate::storage::memory::MemoryStorage;
+use crate::storage::tests::{Call, Fault, TestStorage};
 use crate::storage::{ReadAt, WriteAt};
 use parking_lot::Mutex;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 pub(super) const FILL: u16 = 0xabcd;
 
-/// Storage that is full after some writes.
-#[derive(Debug, Default)]
-pub(super) struct Disk {
-    inner: MemoryStorage,
-    left: AtomicI64,
-}
-
-impl ReadAt for Disk {
-    fn len(&self) -> io::Result<u64> {
-        self.inner.len()
-    }
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        self.inner.read_at(offset, buffer)
-    }
-}
-
-impl WriteAt for Disk {
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        if self.left.fetch_sub(1, Ordering::Relaxed) <= 0 {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        self.inner.write_at(offset, bytes)
-    }
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.inner.set_len(length)
-    }
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
 /// A file that takes `writes` writes; some of its space was used before.
-pub(super) fn file(writes: i64) -> Metadata {
-    let disk = Disk { inner: MemoryStorage::new(vec![0x5a; 4096]), left: AtomicI64::new(writes) };
+pub(super) fn file(writes: u64) -> Metadata {
+    let disk = TestStorage::new(vec![0x5a; 4096]);
+    disk.fail(Fault {
+        of: Some(Call::Write),
+        after: writes,
+        error: io::ErrorKind::StorageFull,
+        lasting: true,
+    });
     let metadata = Metadata::create(Arc::new(disk), 4096).unwrap();
     for _ in 0..3 {
         let used = metadata.allocate(300).unwrap();
@@ -163,7 +138,7 @@ pub(super) fn shape_and_steps() -> impl Strategy<Value = (Vec<u64>, Vec<Step>)> 
 proptest! {
     #[test]
     fn what_is_written_to_a_run_of_bytes_is_read_back((dims, steps) in shape_and_steps(), kind in 0..3, filled in any::<bool>()) {
-        let metadata = file(i64::MAX);
+        let metadata = file(u64::MAX);
         let size = count(&dims) * 2;
         let third = size as u64 / 3;
         let external = |path: &str, size| ExternalFile { path: path.to_owned(), offset: 3, size };
@@ -200,7 +175,7 @@ proptest! {
 #[test]
 fn segments_of_one_part_that_share_elements_are_written_in_their_order() {
     let dims = [4, 5];
-    let metadata = file(i64::MAX);
+    let metadata = file(u64::MAX);
     let mut axes = part(&[vec![(0, 1, 4)], vec![(0, 1, 4), (1, 2, 2)]], &[0, 0], false);
     axes.axes[1].segments.push(Segment { place: 6, place_step: 1, source: 3, source_step: 1, count: 1 });
     let step = Step { parts: vec![axes], place_dims: vec![4, 7], wide: true, seed: 9 };
@@ -219,7 +194,7 @@ fn segments_of_one_part_that_share_elements_are_written_in_their_order() {
 #[test]
 fn large_runs_are_written_by_several_threads() {
     let dims = [5, 1000, 1000];
-    let metadata = file(i64::MAX);
+    let metadata = file(u64::MAX);
     let mut model = vec![0; count(&dims)];
     let mut address = None;
     let strided =
@@ -252,7 +227,7 @@ fn members_that_memory_lacks_stay_what_they_are() {
         .unwrap();
     let conversion = Conversion::plan(&given, &stored).unwrap();
     let memory = Memory { conversion: &conversion, size: given.size(), heap: &NoHeap, zeroed: false };
-    let metadata = file(i64::MAX);
+    let metadata = file(u64::MAX);
     let mut compact = (0..16).collect::<Vec<u8>>();
     let layout = LayoutMut::Compact(&mut compact);
     let mut elements =

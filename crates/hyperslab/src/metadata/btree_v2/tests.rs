@@ -4,52 +4,16 @@ use super::{BTreeV2, Walk};
 use crate::error::Result;
 use crate::format::bytes::{Address, Widths};
 use crate::metadata::Metadata;
-use crate::storage::memory::MemoryStorage;
+use crate::storage::tests::{Call, Fault, TestStorage};
 use crate::storage::{ReadAt, WriteAt};
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
 use std::cmp;
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
-/// A disk whose reads fail, after some more.
-#[derive(Debug, Default)]
-struct Disk {
-    bytes: MemoryStorage,
-    left: AtomicUsize,
-}
-
-impl ReadAt for Disk {
-    fn len(&self) -> io::Result<u64> {
-        self.bytes.len()
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
-        let left = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| left.checked_sub(1));
-        if left == Ok(1) {
-            return Err(io::Error::other("a worn disk"));
-        }
-        self.bytes.read_at(offset, buffer)
-    }
-}
-
-impl WriteAt for Disk {
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        self.bytes.write_at(offset, bytes)
-    }
-
-    fn set_len(&self, length: u64) -> io::Result<()> {
-        self.bytes.set_len(length)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        Ok(())
-    }
-}
 
 struct File {
-    storage: Arc<Disk>,
+    storage: Arc<TestStorage>,
     md: Metadata,
     tree: BTreeV2,
 }
@@ -85,7 +49,7 @@ impl Walk for All {
 
 impl File {
     fn new(node_size: u32) -> Self {
-        let storage = Arc::new(Disk::default());
+        let storage = Arc::new(TestStorage::default());
         let md = Metadata::create(Arc::clone(&storage) as Arc<dyn WriteAt>, 48).unwrap();
         let tree = BTreeV2::create(&md, 10, node_size, 6).unwrap();
         Self { storage, md, tree }
@@ -179,9 +143,14 @@ fn a_change_during_which_a_read_fails_is_not_made_or_whole() {
     }
     let mut model = file.all();
     for number in (0..60_u16).map(|number| number * 37 % 200) {
-        for reads in 1.. {
+        for after in 0.. {
             file = file.reopen();
-            file.storage.left.store(reads, Ordering::Relaxed);
+            file.storage.fail(Fault {
+                of: Some(Call::Read),
+                after,
+                error: io::ErrorKind::Other,
+                lasting: false,
+            });
             let wanted = number * 2;
             let changed = if model.contains_key(&wanted) && number % 3 > 0 {
                 file.tree.remove(&file.md, &mut to(wanted)).map(|_| model.remove(&wanted).is_some())
@@ -190,7 +159,7 @@ fn a_change_during_which_a_read_fails_is_not_made_or_whole() {
                 let done = file.tree.insert(&file.md, &added, &mut to(wanted + 1));
                 done.map(|()| model.insert(wanted + 1, 9).is_none())
             };
-            let failed = file.storage.left.swap(0, Ordering::Relaxed) == 0;
+            let failed = !file.storage.heal();
             assert_eq!(failed, changed.is_err());
             assert_eq!(file.all(), model);
             if !failed {
