@@ -372,10 +372,9 @@ impl DatasetBuilder {
         let path = path.as_ref();
         let whole = || place(&self.group.file, &join(&self.group.path, path));
         let location = self.group.insert(path, |file| self.make(file))?;
-        let _writing = location.file.writing()?;
-        let Object::Dataset(dataset) =
-            Object::open(&location.file, location.address, &location.path).at(whole)?
-        else {
+        let file = Arc::clone(&location.file);
+        let _writing = file.writing()?;
+        let Object::Dataset(dataset) = Object::at(location).at(whole)? else {
             return Err(Error::usage("is not a dataset").at(whole()));
         };
         if self.allocation == Allocation::Early {

@@ -89,8 +89,13 @@ pub enum Object {
 
 impl Object {
     pub(crate) fn open(file: &Arc<FileState>, address: Address, path: &[u8]) -> Result<Self> {
+        Self::at(Location::new(file, address, path))
+    }
+
+    /// What is at a location.
+    pub(crate) fn at(location: Location) -> Result<Self> {
+        let (file, address) = (&location.file, location.address);
         let header = Header::open(file.metadata(), address)?;
-        let location = Location::new(file, address, path);
         if header.first(kind::DATASPACE).is_some() && header.first(kind::DATATYPE).is_some() {
             let cell = file.dataset_cell(address, || DatasetState::open(file, &header))?;
             return Ok(Self::Dataset(Dataset::new(location, cell)));

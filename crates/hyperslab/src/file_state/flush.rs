@@ -146,6 +146,7 @@ impl FileState {
 
     fn close_itself(&self) -> Result<()> {
         let _writing = if self.is_writable() { Some(self.alone()?) } else { None };
+        self.metadata().set_owner(SHARED);
         if self.closed.swap(true, Ordering::AcqRel) || !self.is_writable() {
             return Ok(());
         }

@@ -12,6 +12,8 @@ use std::sync::Arc;
 
 /// Dataset states a file keeps for virtual datasets that read from it.
 const DATASETS_KEPT: usize = 1024;
+/// Datasets of a file that is written beyond which those that nobody has open are forgotten, while they are at hand.
+const DATASETS_OPEN: usize = 16;
 
 /// A dataset that a virtual one read from, and when, on the clock of [`Epoch`], it was last seen to be that.
 #[derive(Debug)]
@@ -35,7 +37,7 @@ impl FileState {
         }
         let cell = Arc::new(DatasetCell::new(open()?));
         let mut open = self.open.lock();
-        if open.len() >= DATASETS_KEPT && open.len().is_power_of_two() {
+        if open.len() >= DATASETS_OPEN && open.len().is_power_of_two() {
             open.retain(|_, cell| Arc::strong_count(cell) > 1 || cell.is_dirty());
         }
         Ok(Arc::clone(open.entry(address).or_insert(cell)))

@@ -264,15 +264,13 @@ impl FileState {
     /// Fails when the file is closed or open to read only, or an earlier write failed; else nobody reads
     /// while the guard is held.
     pub(crate) fn writing(&self) -> Result<RwLockWriteGuard<'_, ()>> {
-        let guard = self.alone()?;
-        self.metadata().check()?;
-        Ok(guard)
+        self.writing_for(SHARED)
     }
 
     /// As [`writing`](Self::writing), for changes of the object whose header is at `owner`.
     pub(crate) fn writing_for(&self, owner: Address) -> Result<Writing<'_>> {
-        let guard = self.writing()?;
-        self.metadata().set_owner(owner);
+        let guard = self.alone()?;
+        self.metadata().begin(owner)?;
         Ok(guard)
     }
 
@@ -283,9 +281,7 @@ impl FileState {
             .writer
             .as_ref()
             .ok_or_else(|| Error::usage("the file is open to read only").at(self.place.path.display()))?;
-        let guard = writer.gate.write();
-        self.metadata().set_owner(SHARED);
-        Ok(guard)
+        Ok(writer.gate.write())
     }
 
     /// As [`writing`](Self::writing), but nothing while anybody else holds the file.

@@ -336,10 +336,12 @@ impl Metadata {
     ) -> Result<R> {
         self.decoded.forget(address.0);
         let staged = self.writer()?;
-        staged.lock().check()?;
-        if let Some(bytes) = staged.lock().block_mut(stage, address, length, seal) {
+        let mut held = staged.lock();
+        held.check()?;
+        if let Some(bytes) = held.block_mut(stage, address, length, seal) {
             return change(bytes);
         }
+        drop(held);
         let mut bytes = self.read(address, length)?;
         let result = change(&mut bytes)?;
         staged.lock().put(stage, address, bytes, seal);
@@ -489,11 +491,6 @@ impl Metadata {
         let offset = self.base.saturating_add(address.0);
         self.pages.forget(offset, bytes.len() as u64);
         storage.write_at(offset, bytes).map_err(|error| Error::io("writing the superblock", error))
-    }
-
-    /// Fails once a write has failed.
-    pub(crate) fn check(&self) -> Result<()> {
-        self.staged.as_ref().map_or(Ok(()), |staged| staged.lock().check())
     }
 
     /// Whether the file on disk is whole, though perhaps older than what was asked for.

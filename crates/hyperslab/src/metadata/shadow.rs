@@ -112,6 +112,13 @@ impl Metadata {
         Ok(())
     }
 
+    /// Begins changes on behalf of the object whose header is at `owner`; fails once a write has failed.
+    pub(crate) fn begin(&self, owner: Address) -> Result<()> {
+        let mut staged = self.writer()?.lock();
+        staged.set_owner(owner);
+        staged.check()
+    }
+
     /// The next changes are made on behalf of the object whose header is at `owner`.
     pub(crate) fn set_owner(&self, owner: Address) {
         if let Some(staged) = &self.staged {

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::format::bytes::{Address, all_ones};
+use smallvec::SmallVec;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The space of a file that is written.
@@ -52,6 +53,9 @@ enum Placement {
     Pages(u64),
 }
 
+/// Ranges, start and length, that became one.
+type Merged = SmallVec<[(u64, u64); 2]>;
+
 /// Ranges that do not touch: start → length.
 #[derive(Debug, Default)]
 struct Ranges(BTreeMap<u64, u64>);
@@ -63,9 +67,9 @@ impl Ranges {
     }
 
     /// Adds a range, merged with those it touches; gives what was merged away and the result.
-    fn add(&mut self, start: u64, length: u64) -> (Vec<(u64, u64)>, (u64, u64)) {
+    fn add(&mut self, start: u64, length: u64) -> (Merged, (u64, u64)) {
         let (mut start, mut end) = (start, start.saturating_add(length));
-        let mut merged = Vec::new();
+        let mut merged = Merged::new();
         if let Some((before, length)) = self.0.range(..=start).next_back().map(|(a, b)| (*a, *b))
             && before.saturating_add(length) >= start
         {
@@ -81,6 +85,18 @@ impl Ranges {
         }
         self.0.insert(start, end - start);
         (merged, (start, end - start))
+    }
+
+    /// As [`add`](Self::add), of a range that as a rule goes on where another one ends.
+    fn extend(&mut self, start: u64, length: u64) {
+        let end = start.saturating_add(length);
+        let mut near = self.0.range_mut(..=end);
+        match near.next_back() {
+            Some((before, known)) if *before <= start && before.saturating_add(*known) == start => {
+                *known = end - before;
+            }
+            _ => _ = self.add(start, length),
+        }
     }
 
     /// Takes a range out of the one that contains it.
@@ -173,13 +189,13 @@ impl Space {
             for (from, until) in [(start, at), (end, last)].into_iter().filter(|(from, until)| from < until) {
                 self.release(from, until - from);
             }
-            self.fresh.add(at, length);
+            self.fresh.extend(at, length);
             return Ok(Address(at));
         }
         match place(self.end) {
             Some(at) if at > self.end && self.placement == Placement::Anywhere => {
                 let before = (self.end, at - self.end);
-                self.fresh.add(before.0, before.1);
+                self.fresh.extend(before.0, before.1);
                 self.end = at;
                 let address = self.take_end(length)?;
                 self.release(before.0, before.1);
@@ -199,7 +215,7 @@ impl Space {
             return allocate(self);
         }
         let (start, length) = (self.end, HEAD - self.end);
-        self.fresh.add(start, length);
+        self.fresh.extend(start, length);
         self.end = HEAD;
         let found = allocate(self);
         self.release(start, length);
@@ -237,7 +253,7 @@ impl Space {
 
     /// Nothing on disk leads to the bytes at an address, so they may be written like new ones.
     pub(crate) fn renew(&mut self, address: Address, length: u64) {
-        self.fresh.add(address.0, length);
+        self.fresh.extend(address.0, length);
     }
 
     /// Room for `length` bytes: the smallest free range that has it, else at the end.
@@ -254,7 +270,7 @@ impl Space {
                 self.free.0.insert(start + length, whole - length);
                 self.by_length.insert((whole - length, start + length));
             }
-            self.fresh.add(start, length);
+            self.fresh.extend(start, length);
             return Ok(Address(start));
         }
         self.take_end(length)
@@ -268,7 +284,7 @@ impl Space {
             let message = format!("the file would pass {:#x} bytes, all its addresses can say", self.most);
             return Err(Error::limit(message));
         };
-        self.fresh.add(self.end, end - self.end);
+        self.fresh.extend(self.end, end - self.end);
         self.end = end;
         Ok(Address(start))
     }
@@ -313,7 +329,7 @@ impl Space {
         self.end_run();
         if let Placement::Pages(page) = self.placement {
             let end = self.end.checked_next_multiple_of(page).unwrap_or(self.end);
-            self.fresh.add(self.end, end - self.end);
+            self.fresh.extend(self.end, end - self.end);
             self.end = end;
             return;
         }

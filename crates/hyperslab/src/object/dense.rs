@@ -13,8 +13,8 @@ use crate::object::fractal_heap::FractalHeap;
 use crate::object::fractal_heap::write::{self, Parameters};
 use std::cmp::Ordering;
 
-/// Bytes of the nodes of the trees.
-const NODE: u32 = 512;
+/// Bytes of the nodes of the trees: four times what libhdf5 gives them, so that a tree of 10,000 is two levels high.
+const NODE: u32 = 2048;
 
 /// How records are laid out.  Spec: III.A.2, record types 5, 6, 8 and 9.
 #[derive(Debug)]

@@ -11,6 +11,7 @@ use crate::format::object_header::{
 };
 use crate::limits::Limits;
 use crate::metadata::Metadata;
+use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -27,13 +28,17 @@ pub(crate) struct Header {
     pub(crate) messages: Vec<RawMessage>,
     pub(crate) prefix: Prefix,
     /// Where each of the messages is.
-    places: Vec<Placed>,
-    chunks: Vec<Chunk>,
+    places: Places,
+    chunks: Chunks,
     /// Whether the messages of each chunk follow one another from its start, and room is behind them.
     dense: bool,
     /// Which message is the link of that name, once somebody asked: none when a link cannot be decoded.
     pub(crate) links: OnceLock<Option<HashMap<Vec<u8>, usize>>>,
 }
+
+/// Most headers have few messages, all in one chunk.
+type Places = SmallVec<[Placed; 8]>;
+type Chunks = SmallVec<[Chunk; 1]>;
 
 /// Which chunk a message is in.
 #[derive(Clone, Copy, Debug)]
@@ -89,8 +94,8 @@ impl Header {
             address,
             messages: Vec::new(),
             prefix,
-            places: Vec::new(),
-            chunks: Vec::new(),
+            places: Places::new(),
+            chunks: Chunks::new(),
             dense: true,
             links: OnceLock::new(),
         };

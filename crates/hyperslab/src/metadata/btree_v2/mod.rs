@@ -8,6 +8,7 @@ use crate::format::btree_v2::{BTreeV2Child, BTreeV2Header, BTreeV2Node, BTreeV2S
 use crate::format::bytes::{Address, Cursor, Length, Sink, Wire};
 use crate::metadata::Metadata;
 use crate::metadata::stage::{Seal, Stage};
+use smallvec::SmallVec;
 use std::cmp::Ordering;
 use std::sync::Arc;
 
@@ -53,6 +54,9 @@ struct Step {
     /// The child the way goes on to; in the last step, the record.
     index: usize,
 }
+
+/// The way from the root: few trees are higher.
+type Steps = SmallVec<[Step; 4]>;
 
 impl BTreeV2 {
     /// A new tree without records, of nodes of `node_size` bytes.
@@ -209,11 +213,11 @@ impl BTreeV2 {
     }
 
     /// The way to what is sought, and it if it is there: then the last step leads to it.
-    fn path(&self, md: &Metadata, compare: &mut Compare<'_>) -> Result<(Vec<Step>, Option<Vec<u8>>)> {
+    fn path(&self, md: &Metadata, compare: &mut Compare<'_>) -> Result<(Steps, Option<Vec<u8>>)> {
         let known = known(md, self.address)?;
         let header = &known.header;
-        let mut path = Vec::with_capacity(8);
-        let mut bytes = Vec::new();
+        let mut path = Steps::new();
+        let mut bytes = Vec::with_capacity(self.shape.node_size);
         let mut pointer = root_of(header);
         for height in (0..=header.depth).rev() {
             if pointer.records == 0 {

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, to_usize};
 use crate::format::btree_v2::BTreeV2Child;
 use crate::metadata::Metadata;
-use crate::metadata::btree_v2::{BTreeV2, Compare, Step, address_of};
+use crate::metadata::btree_v2::{BTreeV2, Compare, Step, Steps, address_of};
 
 impl BTreeV2 {
     /// Removes the record that `compare` finds equal, and gives it.
@@ -54,7 +54,7 @@ impl BTreeV2 {
     }
 
     /// Follows a way from its last step to the last record of all before that step's record.
-    fn extend_to_last(&self, md: &Metadata, path: &mut Vec<Step>) -> Result<Vec<u8>> {
+    fn extend_to_last(&self, md: &Metadata, path: &mut Steps) -> Result<Vec<u8>> {
         while let Some(step) = path.last().copied()
             && let Some(height) = step.height.checked_sub(1)
         {

@@ -8,7 +8,8 @@ use crate::format::object_header::{
 };
 use crate::metadata::Metadata;
 use crate::metadata::stage::{Seal, Stage};
-use crate::object::header::{Chunk, Header, Placed};
+use crate::object::header::{Chunk, Chunks, Header, Placed, Places};
+use smallvec::smallvec;
 use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
@@ -77,9 +78,8 @@ pub(crate) fn create(md: &Metadata, messages: Vec<RawMessage>, options: Options)
     };
     md.put_unsealed(Stage::ObjectHeader, address, bytes, seal(&prefix))?;
     if version == 2 {
-        let mut places = Vec::with_capacity(messages.capacity());
-        places.resize(messages.len(), Placed { chunk: 0, order: 0 });
-        let (chunks, links) = (vec![chunk], OnceLock::new());
+        let places = smallvec![Placed { chunk: 0, order: 0 }; messages.len()];
+        let (chunks, links): (Chunks, _) = (smallvec![chunk], OnceLock::new());
         let header = Header { address, messages, prefix, places, chunks, dense: true, links };
         md.keep_decoded(address, &Arc::new(header), WEIGHT);
     }
@@ -143,7 +143,9 @@ fn write_in_place(
         nothing.fill(0);
         Ok(())
     })?;
-    md.forget(header.address);
+    if chunk > 0 {
+        md.forget(header.address);
+    }
     // As a rule nobody else has it any more, so nothing is copied.
     let changed = Arc::make_mut(&mut header);
     for (message, order) in messages {
@@ -288,7 +290,7 @@ fn change(md: &Metadata, address: Address, edit: impl FnOnce(&mut Draft<'_>) -> 
         address,
         messages: Vec::with_capacity(kept.len()),
         prefix,
-        places: Vec::new(),
+        places: Places::new(),
         chunks,
         dense,
         links: OnceLock::new(),
