@@ -309,3 +309,6 @@ impl Drop for FileState {
         let _ = self.close();
     }
 }
+
+#[cfg(test)]
+mod fault_tests;
