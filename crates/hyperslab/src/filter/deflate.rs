@@ -21,7 +21,7 @@ pub(super) fn decode(input: &[u8], out: &mut [u8], work: &mut Work) -> Result<us
 
 /// Writes a zlib stream at the level the filter asks for to the front of `out`, which grows; gives its length.
 pub(super) fn encode(filter: &Filter, raw: &[u8], out: &mut Vec<u8>, work: &mut Work) -> Result<usize> {
-    let level = filter.client.first().copied().unwrap_or(6).min(9);
+    let level = strength(filter.client.first().copied().unwrap_or(6));
     let (_, deflate) = match &mut work.deflate {
         Some(kept) if kept.0 == level => {
             kept.1.reset();
@@ -41,6 +41,17 @@ pub(super) fn encode(filter: &Filter, raw: &[u8], out: &mut Vec<u8>, work: &mut 
             return Ok(count(deflate.total_out()));
         }
         length = length.saturating_mul(2);
+    }
+}
+
+/// The level of our encoder whose streams are about as long as those of zlib at `level`: its level 1 gives streams up to
+/// 80 % longer, its levels 2 and 3 as short ones as zlib's 1 and 4, in less time than zlib.
+fn strength(level: u32) -> u32 {
+    match level {
+        1 | 2 => 2,
+        3 | 4 => 3,
+        5 => 4,
+        level => level.min(9),
     }
 }
 
