@@ -55,9 +55,10 @@ pub(crate) fn run(arguments: &Arguments) -> Outcome {
     let place = place(&root, &source.path, &destination.path)?;
     if let Some(place) = &place {
         if arguments.force {
-            remove(&root, place, &object)?;
+            replace(&root, place, &object, &options)?;
+        } else {
+            root.copy(&object, place, &options)?;
         }
-        root.copy(&object, place, &options)?;
     } else if let Object::Group(group) = &object {
         root.copy_members(group, &options)?;
     }
@@ -87,24 +88,19 @@ fn place(root: &Group, source: &str, destination: &str) -> Outcome<Option<String
     }
 }
 
-/// Makes way for the copy, unless it would be that of itself.
-fn remove(root: &Group, place: &str, source: &Object) -> Outcome {
-    match root.object(place) {
-        Ok(there) => {
-            let same = there.address() == source.address()
-                && there.location().file().path() == source.location().file().path();
-            if same {
-                return Err(Failure::message(format!("{place}: source and destination are the same object")));
-            }
-            Ok(root.unlink(place)?)
-        }
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            // A link that leads nowhere is in the way as well.
-            match root.unlink(place) {
-                Err(error) if error.kind() != ErrorKind::NotFound => Err(error.into()),
-                _ => Ok(()),
-            }
-        }
-        Err(error) => Err(error.into()),
+/// Copies to a name beside the place, and puts that into the place when it is whole: a copy that fails costs nothing.
+fn replace(root: &Group, place: &str, source: &Object, options: &CopyOptions<'_>) -> Outcome {
+    if let Ok(there) = root.object(place)
+        && there.address() == source.address()
+        && there.location().file().path() == source.location().file().path()
+    {
+        return Err(Failure::message(format!("{place}: source and destination are the same object")));
     }
+    let aside = format!("{place}.copy-{}", std::process::id());
+    root.copy(source, &aside, options)?;
+    match root.unlink(place) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
+    }
+    Ok(root.rename(&aside, place)?)
 }

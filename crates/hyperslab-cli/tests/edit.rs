@@ -66,6 +66,22 @@ fn cp_replaces_only_when_told_to() {
 }
 
 #[test]
+fn cp_keeps_what_it_was_to_replace_when_the_copy_fails() {
+    let directory = tempfile::tempdir().unwrap();
+    let inside = |name: &str| directory.path().join(name);
+    counting(&inside("a.h5"), &[2, 3], 0);
+    counting(&inside("b.h5"), &[2, 3], 10);
+    let header = File::open(inside("a.h5")).unwrap().dataset("/entry/data").unwrap().address();
+    let mut bytes = std::fs::read(inside("a.h5")).unwrap();
+    bytes[usize::try_from(header).unwrap()] ^= 0xff;
+    std::fs::write(inside("a.h5"), bytes).unwrap();
+    let why = badly(directory.path(), &["cp", "--force", "a.h5/entry", "b.h5::/"]);
+    assert!(why.contains("object header"), "{why}");
+    assert_eq!(sum(&inside("b.h5"), "/entry/data"), 75);
+    assert_eq!(File::open(inside("b.h5")).unwrap().root().unwrap().links().unwrap().len(), 1);
+}
+
+#[test]
 fn rm_removes_objects_but_not_files() {
     let directory = tempfile::tempdir().unwrap();
     let inside = |name: &str| directory.path().join(name);

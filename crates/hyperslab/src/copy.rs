@@ -140,7 +140,8 @@ impl Group {
         })?;
         drop(reading);
         if let Some(mut copier) = copier {
-            copier.finish()?;
+            // A copy without its elements helps nobody; the error that led here is the one to tell.
+            copier.finish().inspect_err(|_| _ = self.unlink(path))?;
         }
         let _reading = location.file.reading()?;
         Object::open(&location.file, location.address, &location.path).at(|| location.place())
