@@ -99,6 +99,8 @@ struct Block {
     owner: Address,
     /// Whether it is written after others of its kind.
     late: bool,
+    /// What is on disk now, when that is known.
+    before: Option<Vec<u8>>,
 }
 
 impl Block {
@@ -249,7 +251,7 @@ impl Staged {
         let owner = known.map_or(self.owner, |(owner, _)| if owner == self.owner { owner } else { SHARED });
         let late = self.late || known.is_some_and(|(_, late)| late);
         self.live.iter_mut().for_each(|live| _ = live.forget(address.0));
-        self.blocks.insert(address.0, Block { stage, bytes, owed, owner, late });
+        self.blocks.insert(address.0, Block { stage, bytes, owed, owner, late, before: None });
     }
 
     /// The block at an address, to change it; none when it is not staged.
@@ -260,10 +262,15 @@ impl Staged {
         length: usize,
         owed: Seal,
     ) -> Option<&mut [u8]> {
-        if let Some(bytes) = self.live.as_mut().and_then(|live| live.take(address.0, length)) {
+        let kept = self.live.as_mut().and_then(|live| live.take(address.0, length));
+        let before = kept.clone();
+        if let Some(bytes) = kept {
             self.put(stage, address, bytes, owed);
         }
         let block = self.blocks.get_mut(&address.0).filter(|block| block.bytes.len() == length)?;
+        if before.is_some() {
+            block.before = before;
+        }
         block.stage = stage;
         block.owed = owed;
         block.late |= self.late;
@@ -377,6 +384,7 @@ impl Staged {
             .and_then(|()| self.settle(flush.durable));
         if let Err(error) = written {
             self.restore(&before);
+            self.blocks.values_mut().for_each(|block| block.before = None);
             return Err(error);
         }
         self.published(flush);
@@ -456,12 +464,18 @@ impl Staged {
         before: &mut Vec<(u64, Vec<u8>)>,
         changed: &mut Vec<(u64, u64)>,
     ) -> io::Result<()> {
-        let length = if blocks.is_empty() { 0 } else { self.storage.len()? };
+        let mut length = None;
         for (at, block) in blocks {
             let offset = self.base.saturating_add(*at);
-            let there = length.saturating_sub(offset).min(block.bytes.len() as u64);
-            let mut old = vec![0; usize::try_from(there).unwrap_or(0)];
-            self.storage.read_at(offset, &mut old)?;
+            let old = if let Some(known) = &block.before {
+                known.clone()
+            } else {
+                let length = *length.insert(length.map_or_else(|| self.storage.len(), Ok)?);
+                let there = length.saturating_sub(offset).min(block.bytes.len() as u64);
+                let mut stored = vec![0; usize::try_from(there).unwrap_or(0)];
+                self.storage.read_at(offset, &mut stored)?;
+                stored
+            };
             before.push((offset, old));
             self.write(*at, &block.bytes, changed)?;
         }
