@@ -10,6 +10,20 @@ use crate::space::Extent;
 use ndarray::{ArrayBase, Data, Dimension};
 
 /// What an attribute is to hold.
+///
+/// ```
+/// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+/// use hyperslab::{AttributeData, Datatype, Element, Extent, Value};
+/// let root = file.root()?;
+/// root.set_attribute("axes", &["x", "y"][..])?;
+/// root.set_attribute("rotation", &ndarray::array![[0.0, 1.0], [1.0, 0.0]])?;
+/// let mask = AttributeData::from_values(Datatype::of::<i16>(), Extent::Scalar, vec![Value::Integer(-1)]);
+/// root.set_attribute("mask", mask)?;
+/// root.rename_attribute("mask", "pixel_mask")?;
+/// root.delete_attribute("rotation")?;
+/// assert_eq!(root.attributes()?.len(), 2);
+/// # Ok::<(), hyperslab::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct AttributeData {
     datatype: Datatype,

@@ -68,6 +68,16 @@ impl Dataset {
 
     /// Writes the elements of `selection`, in row-major order.
     ///
+    /// ```
+    /// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+    /// use hyperslab::Selection;
+    /// let data = file.new_dataset::<u16>().shape([4, 4]).chunk([2, 2]).shuffle().deflate(4).create("x")?;
+    /// data.write_slice(&ndarray::array![[1_u16, 2], [3, 4]], ndarray::s![..;3, 1..3])?;
+    /// data.write_selection(&Selection::from_ranges(&[2..3, 0..4])?, &[5_u16, 6, 7, 8])?;
+    /// assert_eq!(data.read::<u16>()?.sum(), 36);
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Usage` when the selection leaves the extent, `data` has another length, or the file is open to
     /// read only; `Unsupported` when there is no conversion from `T`; `Io` when the operating system refuses.
@@ -91,6 +101,17 @@ impl Dataset {
     }
 
     /// Writes the elements of `selection` from values of any kind, in row-major order.
+    ///
+    /// ```
+    /// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+    /// use hyperslab::{CharacterSet, Datatype, Selection, Value};
+    /// let text = Datatype::variable_string(CharacterSet::Utf8);
+    /// let names = file.new_dataset_of(&text).shape([2]).create("names")?;
+    /// let values = ["gain", "offset"].map(|name| Value::String(name.as_bytes().to_vec()));
+    /// names.write_values(&Selection::All, &values)?;
+    /// assert_eq!(names.read_values(&Selection::All)?, values);
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
     ///
     /// # Errors
     /// As [`write_selection`](Self::write_selection), and `Usage` when a value is not one of the datatype.
@@ -280,6 +301,18 @@ impl Dataset {
 
     /// Stores the chunk at `coords`, counted in chunks, as bytes the filters were applied to already, but
     /// for those of `skipped` (bit n: filter n).
+    ///
+    /// ```
+    /// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+    /// let from = file.new_dataset::<u8>().shape([8]).chunk([4]).deflate(9).create("from")?;
+    /// from.write(&ndarray::array![1_u8, 1, 1, 1, 2, 2, 2, 2])?;
+    /// let to = file.new_dataset::<u8>().shape([4]).chunk([4]).deflate(9).create("to")?;
+    /// if let Some((bytes, skipped)) = from.read_chunk([1])? {
+    ///     to.write_chunk([0], &bytes, skipped)?;
+    /// }
+    /// assert_eq!(to.read::<u8>()?.sum(), 8);
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Usage` when there is no such chunk, the dataset is not chunked, or the file is open to read only.

@@ -49,6 +49,20 @@ impl File {
 
     /// Makes a file; one of that name is emptied.
     ///
+    /// ```
+    /// # let folder = tempfile::tempdir()?;
+    /// # let path = folder.path().join("run.h5");
+    /// use hyperslab::File;
+    /// let file = File::create(&path)?;
+    /// file.new_dataset::<f32>().create_with("/entry/data", &ndarray::array![[1.0, 2.0], [3.0, 4.0]])?;
+    /// file.close()?;
+    /// let file = File::open_rw(&path)?;
+    /// file.dataset("/entry/data")?.write_slice(&ndarray::array![9.0_f32], ndarray::s![1, ..1])?;
+    /// file.flush()?;
+    /// assert_eq!(file.dataset("/entry/data")?.read::<f32>()?.sum(), 16.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
     /// # Errors
     /// `Io` when the operating system refuses, or anybody has the file open; it is left as it is then.
     pub fn create(path: impl AsRef<Path>) -> Result<Self> {

@@ -16,6 +16,15 @@ use std::sync::Arc;
 impl Group {
     /// Makes a group, and the groups on the way to it.
     ///
+    /// ```
+    /// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+    /// let detector = file.root()?.create_group("/entry/instrument/detector")?;
+    /// detector.create_ordered_group("frames")?;
+    /// assert_eq!(detector.require_group("frames")?.path(), "/entry/instrument/detector/frames");
+    /// assert!(file.create_group("entry").is_err());
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Usage` when something has its name, or the file is open to read only.
     pub fn create_group(&self, path: impl AsRef<[u8]>) -> Result<Self> {
@@ -67,6 +76,16 @@ impl Group {
 
     /// Gives a datatype a name.
     ///
+    /// ```
+    /// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+    /// use hyperslab::{Datatype, Element};
+    /// let root = file.root()?;
+    /// let counts = root.commit_datatype("counts", &Datatype::of::<u32>())?;
+    /// root.new_dataset::<u32>().named_datatype(&counts).fill_value(7_u32).shape([3]).create("frame")?;
+    /// assert_eq!(file.dataset("frame")?.read::<u32>()?.sum(), 21);
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// As [`create_group`](Self::create_group).
     pub fn commit_datatype(&self, path: impl AsRef<[u8]>, datatype: &Datatype) -> Result<NamedDatatype> {
@@ -94,6 +113,20 @@ impl Group {
     }
 
     /// Makes a link to a path, which need not lead anywhere yet.
+    ///
+    /// ```
+    /// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+    /// let root = file.root()?;
+    /// let data = root.new_dataset::<u8>().shape([2]).create("data")?;
+    /// root.link_hard("same", &data)?;
+    /// root.link_soft("newest", "/data")?;
+    /// root.link_external("other", "other.h5", "/data")?;
+    /// root.rename("data", "entry/data")?;
+    /// assert!(root.dataset("newest").is_err() && root.dataset("same").is_ok());
+    /// root.unlink("same")?;
+    /// assert_eq!(root.links()?.len(), 3);
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
     ///
     /// # Errors
     /// `Usage` when something has its name, or the file is open to read only.

@@ -139,6 +139,15 @@ impl Dataset {
     /// Either all of it becomes part of the dataset or nothing. Readers of a live file see it after the next
     /// flush.
     ///
+    /// ```
+    /// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+    /// let rows = file.new_dataset::<f64>().shape([0, 2]).max_shape([None, Some(2)]).create("rows")?;
+    /// rows.append(0, &ndarray::array![[1.0, 2.0]])?;
+    /// rows.append(0, &ndarray::array![[3.0, 4.0], [5.0, 6.0]])?;
+    /// assert_eq!(rows.shape(), [3, 2]);
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Usage` when there is no such axis or the shape does not fit; as
     /// [`write_selection`](Self::write_selection).

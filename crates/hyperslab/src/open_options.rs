@@ -292,6 +292,15 @@ impl OpenOptions {
 
     /// Makes a file in memory; [`File::to_bytes`] gives its bytes.
     ///
+    /// ```
+    /// use hyperslab::{Bounds, File, OpenOptions};
+    /// let file = OpenOptions::new().bounds(Bounds::Earliest).track_order(true).create_in_memory()?;
+    /// file.create_group("entry")?;
+    /// let file = File::from_bytes(file.to_bytes()?)?;
+    /// assert_eq!(file.superblock_version(), 0);
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
+    ///
     /// # Errors
     /// `Usage` for a user block of another size than a power of two.
     pub fn create_in_memory(&self) -> Result<File> {

@@ -60,6 +60,18 @@ impl VirtualSource {
     }
 
     /// Only the elements of `selection`.
+    ///
+    /// ```
+    /// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+    /// use hyperslab::{Selection, VirtualLayout, VirtualSource};
+    /// file.new_dataset::<i32>().create_with("frames", &ndarray::array![[1, 2], [3, 4], [5, 6]])?;
+    /// let middle = Selection::from_ranges(&[1..2, 0..2])?;
+    /// let mut layout = VirtualLayout::new(&[2]);
+    /// layout.map(&Selection::All, &VirtualSource::new(".", "/frames", &[3, 2]).select(middle))?;
+    /// let row = file.new_dataset::<i32>().virtual_layout(layout).create("row")?;
+    /// assert_eq!(row.read::<i32>()?.into_raw_vec_and_offset().0, [3, 4]);
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
     #[must_use]
     pub fn select(mut self, selection: Selection) -> Self {
         self.selection = selection;
