@@ -5,6 +5,7 @@
 
 use crate::filter::pipeline::room;
 use crate::filter::shuffle;
+use crate::filter::widest::widest;
 
 /// Rows to elements of `size` bytes; the number of elements is a multiple of eight, `out` as long as `input`.
 pub(super) fn unshuffle(size: usize, input: &[u8], out: &mut [u8], planes: &mut Vec<u8>) {
@@ -39,6 +40,15 @@ pub(super) fn shuffle(size: usize, input: &[u8], out: &mut [u8]) {
 
 /// Eight rows of bits to one plane of bytes.
 fn bytes_from_rows(rows: &[u8], plane: &mut [u8]) {
+    widest(
+        #[inline(always)]
+        || bytes_from_rows_here(rows, plane),
+    );
+}
+
+#[expect(clippy::inline_always, reason = "it is compiled for each kind of vectors")]
+#[inline(always)]
+fn bytes_from_rows_here(rows: &[u8], plane: &mut [u8]) {
     let width = rows.len() / 8;
     let mut rows = rows.chunks_exact(width.max(1));
     let mut row = || rows.next().unwrap_or_default().iter();
@@ -75,7 +85,7 @@ fn transpose(matrix: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{shuffle, unshuffle};
+    use super::{bytes_from_rows, bytes_from_rows_here, shuffle, unshuffle};
     use proptest::prelude::*;
 
     proptest! {
@@ -86,6 +96,17 @@ mod tests {
             shuffle(size, data, &mut rows);
             unshuffle(size, &rows, &mut back, &mut Vec::new());
             prop_assert_eq!(back, data);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_widest_vectors_turn_as_plain_code_does(data in proptest::collection::vec(any::<u8>(), 0..5000)) {
+            let rows = &data[..data.len() / 8 * 8];
+            let (mut wide, mut plain) = (vec![0; rows.len()], vec![0; rows.len()]);
+            bytes_from_rows(rows, &mut wide);
+            bytes_from_rows_here(rows, &mut plain);
+            prop_assert_eq!(wide, plain);
         }
     }
 

@@ -1,6 +1,7 @@
 //! LZ4 (32004): blocks of LZ4, each with its length, after the decoded and block sizes (big endian).
 
 use crate::error::{Error, Result, to_usize};
+use crate::filter::lz4_block;
 use crate::filter::pipeline::{Filter, too_long};
 
 /// Bytes per block when the filter does not say, as in the registered filter.
@@ -39,13 +40,11 @@ fn decode_block<'a>(input: &'a [u8], out: &mut [u8]) -> Result<&'a [u8]> {
 /// One raw LZ4 block that fills `out`.
 pub(super) fn decode_exactly(stored: &[u8], out: &mut [u8]) -> Result<()> {
     let expected = out.len();
-    match lz4_flex::block::decompress_into(stored, out) {
-        Ok(length) if length == expected => Ok(()),
-        Ok(length) => {
-            Err(Error::malformed(format!("LZ4 block decodes to {length} bytes, expected {expected}")))
-        }
-        Err(error) => Err(Error::malformed(format!("LZ4 block: {error}"))),
+    let length = lz4_block::decode(stored, out)?;
+    if length == expected {
+        return Ok(());
     }
+    Err(Error::malformed(format!("LZ4 block decodes to {length} bytes, expected {expected}")))
 }
 
 /// Blocks of the size the filter asks for; a block that would grow is stored as it is.

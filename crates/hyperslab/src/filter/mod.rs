@@ -12,6 +12,7 @@ mod deflate;
 mod encode_tests;
 mod fletcher32;
 mod lz4;
+mod lz4_block;
 mod lzf;
 mod names;
 mod nbit;
@@ -22,6 +23,7 @@ mod szip;
 mod szip_encode;
 #[cfg(test)]
 mod tests;
+mod widest;
 mod window;
 mod zstd;
 

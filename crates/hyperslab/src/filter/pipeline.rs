@@ -35,7 +35,7 @@ pub(crate) struct Scratch {
 /// What single filters keep between chunks.
 #[derive(Debug, Default)]
 pub(super) struct Work {
-    pub(super) inflate: Option<flate2::Decompress>,
+    pub(super) inflate: deflate::Inflate,
     /// With the level it was made for.
     pub(super) deflate: Option<(u32, flate2::Compress)>,
     /// One block of a blocked format, decompressed.

@@ -2,6 +2,7 @@
 
 use crate::error::{Error, Result, to_usize};
 use crate::filter::pipeline::{Filter, too_long};
+use crate::filter::widest::widest;
 
 /// Elements moved at a time when their size has no loop of its own: few enough to stay in the cache.
 const BLOCK: usize = 512;
@@ -41,6 +42,15 @@ pub(super) fn unshuffle(size: usize, input: &[u8], out: &mut [u8]) {
     let (planes, rest) = input.split_at_checked(count.saturating_mul(size)).unwrap_or((input, &[]));
     let (elements, tail) = out.split_at_mut(planes.len());
     tail.copy_from_slice(rest);
+    widest(
+        #[inline(always)]
+        || join_any(size, count, planes, elements),
+    );
+}
+
+#[expect(clippy::inline_always, reason = "it is compiled for each kind of vectors")]
+#[inline(always)]
+fn join_any(size: usize, count: usize, planes: &[u8], elements: &mut [u8]) {
     match size {
         2 => join2(count, planes, elements),
         4 => join4(count, planes, elements),
@@ -49,6 +59,8 @@ pub(super) fn unshuffle(size: usize, input: &[u8], out: &mut [u8]) {
     }
 }
 
+#[expect(clippy::inline_always, reason = "as what calls it")]
+#[inline(always)]
 fn join2(count: usize, planes: &[u8], elements: &mut [u8]) {
     let (low, high) = planes.split_at(count);
     for ((element, low), high) in elements.as_chunks_mut::<2>().0.iter_mut().zip(low).zip(high) {
@@ -56,6 +68,8 @@ fn join2(count: usize, planes: &[u8], elements: &mut [u8]) {
     }
 }
 
+#[expect(clippy::inline_always, reason = "as what calls it")]
+#[inline(always)]
 fn join4(count: usize, planes: &[u8], elements: &mut [u8]) {
     let (low, high) = planes.split_at(count.saturating_mul(2));
     let ((a, b), (c, d)) = (low.split_at(count), high.split_at(count));
@@ -67,6 +81,8 @@ fn join4(count: usize, planes: &[u8], elements: &mut [u8]) {
 }
 
 /// Eight planes become four planes of pairs, then those become elements, a block at a time.
+#[expect(clippy::inline_always, reason = "as what calls it")]
+#[inline(always)]
 fn join8(count: usize, planes: &[u8], elements: &mut [u8]) {
     let mut pairs = [[0_u16; BLOCK]; 4];
     for (start, out) in (0..count).step_by(BLOCK).zip(elements.as_chunks_mut::<8>().0.chunks_mut(BLOCK)) {
@@ -170,7 +186,7 @@ fn split(size: usize, count: usize, elements: &[u8], planes: &mut [u8]) {
 
 #[cfg(test)]
 mod tests {
-    use super::{shuffle, unshuffle};
+    use super::{join_any, shuffle, unshuffle};
     use proptest::prelude::*;
 
     proptest! {
@@ -181,6 +197,22 @@ mod tests {
             let mut back = vec![0; data.len()];
             unshuffle(size, &stored, &mut back);
             prop_assert_eq!(back, data);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_widest_vectors_join_as_plain_code_does(
+            size in 1_usize..17, data in proptest::collection::vec(any::<u8>(), 0..5000),
+        ) {
+            let count = data.len() / size;
+            let planes = &data[..count * size];
+            let (mut wide, mut plain) = (vec![0; planes.len()], vec![0; planes.len()]);
+            unshuffle(size, planes, &mut wide);
+            if count > 1 {
+                join_any(size, count, planes, &mut plain);
+                prop_assert_eq!(wide, plain);
+            }
         }
     }
 
