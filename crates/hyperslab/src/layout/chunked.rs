@@ -5,7 +5,7 @@ use crate::filter::FilterPipeline;
 use crate::index::{ChunkGrid, ChunkIndex, StoredChunk};
 use crate::layout::cache::ChunkCache;
 use crate::layout::contiguous;
-use crate::layout::disjoint::{Cells, Disjoint};
+use crate::layout::disjoint::{Cells, Disjoint, Row};
 use crate::layout::execute::{GAP, Identity, Linear, Scratch, Stored, Transfer, room};
 use crate::layout::plan::{Division, Tiling};
 use crate::layout::pool;
@@ -74,8 +74,13 @@ impl Chunks<'_> {
 
     fn read_batch(&self, cells: &[Cells<'_>], transfer: &Transfer<'_>) -> Result<()> {
         let wanted = Wanted::new(cells, self.grid)?;
-        let fetch =
-            Fetch { chunks: self, wanted: &wanted, transfer, bytes: wanted.chunk_bytes(self.element)? };
+        let bytes = wanted.chunk_bytes(self.element)?;
+        let plain = transfer.is_copy() && self.pipeline.filters.is_empty();
+        let row = match cells {
+            [cells] if plain => cells.row(bytes)?.map(|row| (cells, row)),
+            _ => None,
+        };
+        let fetch = Fetch { chunks: self, wanted: &wanted, transfer, bytes, row };
         let mut tasks: Vec<Task> = Vec::new();
         let served = self.read_cached(&wanted, transfer)?;
         if wanted.is_sparse() {
@@ -201,6 +206,8 @@ struct Fetch<'f> {
     transfer: &'f Transfer<'f>,
     /// Bytes of a decoded chunk.
     bytes: usize,
+    /// Chunks that follow one another in the output as they are.
+    row: Option<(&'f Cells<'f>, Row)>,
 }
 
 impl Fetch<'_> {
@@ -256,18 +263,54 @@ impl Fetch<'_> {
             return self.place_decoded(first, scratch).at(|| self.name(first));
         }
         let start = first.stored.address.0;
+        if group.len() > 1 && group.is_sorted_by(|one, next| self.follows(one, next)) {
+            return self.read_row(group).at(|| self.name(last));
+        }
         let end = group.iter().map(|task| task.stored.address.0.saturating_add(task.stored.size)).max();
         let length = to_usize(end.unwrap_or(start).saturating_sub(start))?;
         let mut stored = std::mem::take(&mut scratch.stored);
         let span = room(&mut stored, length)?;
         self.chunks.linear.read(start, span).at(|| self.name(last))?;
-        for task in group {
+        for tasks in group.chunk_by(|one, next| self.follows(one, next)) {
+            let Some(task) = tasks.first() else { continue };
             let from = to_usize(task.stored.address.0.saturating_sub(start))?;
-            let bytes = span.get(from..).and_then(|span| span.get(..usize::try_from(task.stored.size).ok()?));
-            self.place(task, bytes.unwrap_or_default(), scratch).at(|| self.name(task))?;
+            let size = usize::try_from(task.stored.size).ok().and_then(|size| size.checked_mul(tasks.len()));
+            let bytes = span.get(from..).and_then(|span| span.get(..size?)).unwrap_or_default();
+            if tasks.len() > 1 {
+                let copy = |row: &mut [u8]| {
+                    row.copy_from_slice(bytes);
+                    Ok(())
+                };
+                self.fill_row(tasks, copy).at(|| self.name(task))?;
+            } else {
+                self.place(task, bytes, scratch).at(|| self.name(task))?;
+            }
         }
         scratch.stored = stored;
         Ok(())
+    }
+
+    /// Whether two chunks are neighbours where they are stored and in the output.
+    fn follows(&self, one: &Task, next: &Task) -> bool {
+        let Some((_, row)) = &self.row else { return false };
+        one.first.checked_add(1) == Some(next.first)
+            && row.cells.contains(&one.first)
+            && row.cells.contains(&next.first)
+            && one.stored.address.0.checked_add(row.bytes as u64) == Some(next.stored.address.0)
+    }
+
+    /// Reads chunks that follow one another straight to where they belong.
+    fn read_row(&self, tasks: &[Task]) -> Result<()> {
+        let start = tasks.first().map_or(0, |task| task.stored.address.0);
+        self.fill_row(tasks, |row| self.chunks.linear.read(start, row))
+    }
+
+    fn fill_row(&self, tasks: &[Task], fill: impl FnOnce(&mut [u8]) -> Result<()>) -> Result<()> {
+        let (Some((cells, row)), Some(first)) = (&self.row, tasks.first()) else {
+            return Err(Error::usage("chunks that are not in a row"));
+        };
+        let claimed = cells.claim_row(row, first.first..first.first.saturating_add(tasks.len()))?;
+        fill(claimed.ok_or_else(|| Error::malformed("the index has the chunk twice"))?.run()?)
     }
 
     /// Reads only what is needed of a chunk that is stored as it is.

@@ -3,6 +3,10 @@
 use crate::error::{Error, Result};
 use crate::layout::plan::{CutAxis, Nest, Tiling};
 use crate::space::Part;
+use std::ops::Range;
+
+/// Fewer cells are not worth finding out that they are in a row.
+const SHORTEST_ROW: usize = 8;
 
 /// A part cut into cells.
 #[derive(Debug)]
@@ -99,6 +103,13 @@ impl<'p> Cut<'p> {
             Some(axis.lanes(cut, stride))
         });
         Ok(Nest::new(lanes.collect::<Result<_>>()?))
+    }
+
+    /// Cells in whole neighbouring tiles along one axis, whose places are evenly spaced; `None` when few are.
+    pub(crate) fn row(&self) -> Option<Range<usize>> {
+        let mut varying = self.axes.iter().filter(|axis| axis.count() > 1);
+        let (axis, None) = (varying.next()?, varying.next()) else { return None };
+        (axis.is_steady() && self.count >= SHORTEST_ROW).then(|| 1..self.count - 1)
     }
 
     fn each_cut(&self, cell: usize, mut each: impl FnMut(&CutAxis<'_>, usize)) {

@@ -11,6 +11,7 @@ use crate::layout::fill::fill;
 use crate::layout::plan::{Division, Lane, Nest, Tiling, Window};
 use crate::space::{Part, PartAxis, disjoint};
 use std::marker::PhantomData;
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Pairs of segments of one axis that are compared before they are taken to overlap.
@@ -191,6 +192,48 @@ impl Cells<'_> {
         Ok(Some(Cell { output, size, element: self.cut.element(), nest, part: PhantomData }))
     }
 
+    /// The cells that are one run of `bytes` bytes each, in the output and in their tile, one after the other in the
+    /// output; `None` when few are.
+    pub(crate) fn row(&self, bytes: usize) -> Result<Option<Row>> {
+        let Some(cells) = self.cut.row() else { return Ok(None) };
+        let run = |cell: usize| {
+            let nest = self.cut.nest(cell)?;
+            let dense =
+                self.region.size == self.cut.element() && nest.shortest_run(self.region.size) == bytes;
+            Ok(nest.whole().place_run(self.region.size).filter(|(_, length)| dense && *length == bytes))
+        };
+        // Places are evenly spaced, so two of them tell of all.
+        let (Some((start, _)), Some((next, _))) = (run(cells.start)?, run(cells.start + 1)?) else {
+            return Ok(None);
+        };
+        Ok((start.checked_add(bytes) == Some(next)).then_some(Row { cells, start, bytes }))
+    }
+
+    /// The right to write some cells of a row; `None` when one of them was given before.
+    pub(crate) fn claim_row(&self, row: &Row, cells: Range<usize>) -> Result<Option<RowSlot<'_>>> {
+        if cells.start < row.cells.start || cells.end > row.cells.end || cells.is_empty() {
+            return Err(Error::usage(format!("cells {cells:?} of a row of {:?}", row.cells)));
+        }
+        let mut first = cells.start;
+        while first < cells.end {
+            let (word, bit) = (first / 64, first % 64);
+            let count = (64 - bit).min(cells.end - first);
+            let bits = (u64::MAX >> (64 - count)) << bit;
+            let word = self.claimed.get(word).ok_or_else(|| Error::usage("a cell outside its part"))?;
+            if word.fetch_or(bits, Ordering::Relaxed) & bits != 0 {
+                return Ok(None);
+            }
+            first += count;
+        }
+        let start =
+            (cells.start - row.cells.start).checked_mul(row.bytes).and_then(|at| at.checked_add(row.start));
+        let length = cells.len().checked_mul(row.bytes);
+        let (Some(start), Some(length)) = (start, length) else {
+            return Err(Error::limit("a row passes 2^64 bytes"));
+        };
+        Ok(Some(RowSlot { output: self.region.output, start, length, part: PhantomData }))
+    }
+
     /// Whether a cell was not claimed.
     pub(crate) fn has_rest(&self) -> bool {
         let claimed: usize =
@@ -213,6 +256,30 @@ impl Cells<'_> {
             }
         }
         Ok(())
+    }
+}
+
+/// Cells that lie one after the other in the output, each one run there and in its tile.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) cells: Range<usize>,
+    start: usize,
+    pub(crate) bytes: usize,
+}
+
+/// The right to write neighbouring cells of a row.
+#[derive(Debug)]
+pub(crate) struct RowSlot<'c> {
+    output: Output,
+    start: usize,
+    length: usize,
+    part: PhantomData<&'c mut [u8]>,
+}
+
+impl RowSlot<'_> {
+    /// The cells in the output.
+    pub(crate) fn run(&mut self) -> Result<&mut [u8]> {
+        self.output.slice(self.start, self.length)
     }
 }
 
@@ -361,6 +428,7 @@ unsafe fn strided<const N: usize>(to: *mut u8, from: *const u8, lane: &Lane) {
 mod tests {
     use super::Disjoint;
     use crate::error::ErrorKind;
+    use crate::layout::cut::Tiled;
     use crate::layout::plan::{Division, Tiling};
     use crate::layout::pool;
     use crate::space::{Part, PartAxis, Segment};
@@ -425,6 +493,37 @@ mod tests {
             })
             .unwrap();
             prop_assert_eq!(out, expected);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn the_cells_of_a_row_are_where_they_are_one_by_one(
+            first in 0..9u64, count in 1..80u64, step in 1..3u64, tile in 1..5u64, columns in 1..4u64,
+            place_step in 1..3u64, wide in any::<bool>(),
+        ) {
+            let beside = if wide { columns + 1 } else { columns };
+            let parts = [part([0, place_step, first, step, count], [0, 1, 0, 1, columns])];
+            let dims = [place_step * count, beside];
+            let length = usize::try_from(dims[0] * dims[1]).unwrap() * 2;
+            let mut out = vec![0; length];
+            let start = out.as_ptr() as usize;
+            let tiling = Tiling::new(&[tile, columns], 2).unwrap();
+            let bytes = usize::try_from(tile * columns).unwrap() * 2;
+            let disjoint = Disjoint::new(&mut out, &dims, 2, &parts).unwrap().unwrap();
+            let cells = disjoint.claim(0).unwrap().cells(&tiling).unwrap();
+            let Some(row) = cells.row(bytes).unwrap() else { return Ok(()) };
+            prop_assert!(step == 1 && (place_step == 1 || tile == 1));
+            for cell in row.cells.clone() {
+                let mut slot = cells.claim_row(&row, cell..cell + 1).unwrap().unwrap();
+                let run = slot.run().unwrap();
+                let nest = cells.cut().nest(cell).unwrap();
+                prop_assert_eq!(nest.whole().place_run(2), Some((run.as_ptr() as usize - start, run.len())));
+                prop_assert_eq!(nest.shortest_run(2), bytes);
+            }
+            prop_assert!(cells.claim_row(&row, row.cells.clone()).unwrap().is_none());
+            prop_assert!(cells.claim(row.cells.start).unwrap().is_none());
+            prop_assert!(cells.claim_row(&row, 0..2).is_err());
         }
     }
 

@@ -101,6 +101,11 @@ impl<'p> CutAxis<'p> {
         self.axis.place_axis
     }
 
+    /// Whether neighbouring cuts are in neighbouring tiles, all but the first and the last of them whole.
+    pub(crate) fn is_steady(&self) -> bool {
+        matches!(&self.cuts, Cuts::Steady { .. })
+    }
+
     /// The tile of a cut.
     pub(crate) fn tile(&self, cut: usize) -> u64 {
         match &self.cuts {
