@@ -187,12 +187,19 @@ impl Walk for Chunks<'_> {
     }
 
     fn found(&mut self, low: &[u8], child: Option<Address>, _: &[u8]) -> Result<()> {
-        if !scale(low, self.chunk, &mut self.low) {
+        let exact = scale(low, self.chunk, &mut self.low);
+        if !self.wanted.contains(&self.low) {
+            return Ok(());
+        }
+        if !exact {
             return Err(off_grid(low, self.chunk));
         }
-        match stored(low, child) {
-            Some(chunk) if self.wanted.contains(&self.low) => (self.found)(&self.low, chunk),
-            _ => Ok(()),
-        }
+        stored(low, child).map_or(Ok(()), |chunk| (self.found)(&self.low, chunk))
+    }
+
+    /// What is wanted is told by the first key of each alone.
+    fn leaf(&mut self, node: &BTreeV1Node) -> Result<()> {
+        let children = (0..node.entries()).filter_map(|index| Some((node.key(index)?, node.child(index))));
+        { children }.try_for_each(|(key, child)| self.found(key, child, key))
     }
 }

@@ -94,6 +94,11 @@ impl Metadata {
         self
     }
 
+    /// Gives back what pages of the file take in memory.
+    pub(crate) fn forget_pages(&self) {
+        self.pages.clear();
+    }
+
     /// How large the nodes of version-1 B-trees are.
     pub(crate) fn tree_k(&self) -> TreeK {
         self.tree_k
@@ -229,6 +234,18 @@ impl Metadata {
         let value = Arc::new(value);
         self.decoded.keep(address.0, &value, weight, Seen { generation, seal: None });
         Ok(value)
+    }
+
+    /// What `read` decodes at an address, unless it was decoded before; not remembered.
+    pub(crate) fn decoded_once<T: Any + Send + Sync>(
+        &self,
+        address: Address,
+        read: impl FnOnce() -> Result<(T, usize)>,
+    ) -> Result<Arc<T>> {
+        match self.decoded.get(address.0, self.generation()) {
+            Some(Known::Sure(found)) => Ok(found),
+            _ => Ok(Arc::new(read()?.0)),
+        }
     }
 
     /// `length` bytes at an offset in a block of `size` bytes that waits for its checksum; none when

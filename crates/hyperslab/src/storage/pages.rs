@@ -19,7 +19,7 @@ const KEPT: usize = 1024;
 pub(crate) struct Pages {
     storage: Arc<dyn ReadAt>,
     length: AtomicU64,
-    read: Mutex<HashMap<u64, Arc<[u8]>>>,
+    read: Mutex<HashMap<u64, Arc<Vec<u8>>>>,
 }
 
 impl Pages {
@@ -56,6 +56,11 @@ impl Pages {
         }
     }
 
+    /// Gives the memory of all pages back.
+    pub(crate) fn clear(&self) {
+        *self.read.lock() = HashMap::new();
+    }
+
     pub(crate) fn storage(&self) -> &Arc<dyn ReadAt> {
         &self.storage
     }
@@ -83,7 +88,7 @@ impl Pages {
         Ok(())
     }
 
-    fn page(&self, number: u64) -> io::Result<Arc<[u8]>> {
+    fn page(&self, number: u64) -> io::Result<Arc<Vec<u8>>> {
         if let Some(page) = self.read.lock().get(&number) {
             return Ok(Arc::clone(page));
         }
@@ -91,7 +96,7 @@ impl Pages {
         let count = PAGE.min(self.len().saturating_sub(start));
         let mut bytes = vec![0; usize::try_from(count).map_err(|_| io::ErrorKind::InvalidInput)?];
         self.storage.read_at(start, &mut bytes)?;
-        let page: Arc<[u8]> = bytes.into();
+        let page = Arc::new(bytes);
         let mut pages = self.read.lock();
         if pages.len() >= KEPT {
             pages.clear();

@@ -37,7 +37,20 @@ pub(crate) trait Walk {
     fn wants(&mut self, low: &[u8], high: &[u8]) -> bool;
     /// A child of a leaf between these two keys; none when its address is undefined.
     fn found(&mut self, low: &[u8], child: Option<Address>, high: &[u8]) -> Result<()>;
+    /// A leaf with children that may be wanted.
+    fn leaf(&mut self, node: &BTreeV1Node) -> Result<()> {
+        for index in 0..node.entries() {
+            let (Some(low), Some(high)) = (node.key(index), node.key(index + 1)) else { break };
+            if self.wants(low, high) {
+                self.found(low, node.child(index), high)?;
+            }
+        }
+        Ok(())
+    }
 }
+
+/// Leaves that a walk leaves in memory for the next one; those of a long walk would push out everything else.
+const LEAVES_KEPT: u64 = 1024;
 
 impl BTreeV1 {
     pub(crate) fn new(root: Address, kind: TreeKind, key_width: usize) -> Self {
@@ -64,9 +77,12 @@ impl BTreeV1 {
     /// Walks the wanted children in order of their keys.
     pub(crate) fn walk(&self, md: &Metadata, walk: &mut dyn Walk) -> Result<()> {
         let root = self.node(md, self.root, None)?;
+        if root.level == 0 {
+            return walk.leaf(&root);
+        }
         // Nodes do not overlap, so a file has room for only so many: more means a cycle.
-        let mut budget = md.end() / (BTreeV1Node::header_size(md.widths()) as u64) + 1;
-        self.walk_node(md, &root, walk, &mut budget)
+        let budget = md.end() / (BTreeV1Node::header_size(md.widths()) as u64) + 1;
+        self.walk_node(md, &root, walk, &mut (budget, LEAVES_KEPT))
     }
 
     fn walk_node(
@@ -74,40 +90,45 @@ impl BTreeV1 {
         md: &Metadata,
         node: &BTreeV1Node,
         walk: &mut dyn Walk,
-        budget: &mut u64,
+        left: &mut (u64, u64),
     ) -> Result<()> {
         for index in 0..node.entries() {
             let (Some(low), Some(high)) = (node.key(index), node.key(index + 1)) else { break };
             if !walk.wants(low, high) {
                 continue;
             }
-            if node.level == 0 {
-                walk.found(low, node.child(index), high)?;
-                continue;
-            }
+            let (budget, kept) = &mut *left;
             *budget = budget
                 .checked_sub(1)
                 .ok_or_else(|| Error::malformed("B-tree has more nodes than the file has room for"))?;
-            let child = self.node(md, child_of(node, index)?, Some(node.level))?;
-            self.walk_node(md, &child, walk, budget)?;
+            let address = child_of(node, index)?;
+            if node.level > 1 {
+                let child = self.node(md, address, Some(node.level))?;
+                self.walk_node(md, &child, walk, left)?;
+                continue;
+            }
+            let load = || self.loaded(md, address);
+            let child = match kept.checked_sub(1) {
+                Some(left) => {
+                    *kept = left;
+                    md.decoded(address, load)
+                }
+                None => md.decoded_once(address, load),
+            };
+            walk.leaf(&*below(child?, address, Some(node.level))?)?;
         }
         Ok(())
     }
 
     /// The node at `address`, one level below `above`.
     fn node(&self, md: &Metadata, address: Address, above: Option<u8>) -> Result<Arc<BTreeV1Node>> {
-        let node = md.decoded(address, || {
-            let node = self.load(md, address).at(|| format!("B-tree node at {address}"))?;
-            let weight = node.weight();
-            Ok((node, weight))
-        })?;
-        match above {
-            Some(above) if node.level.checked_add(1) != Some(above) => Err(Error::malformed(format!(
-                "B-tree node at {address}: level is {} below level {above}",
-                node.level
-            ))),
-            _ => Ok(node),
-        }
+        below(md.decoded(address, || self.loaded(md, address))?, address, above)
+    }
+
+    fn loaded(&self, md: &Metadata, address: Address) -> Result<(BTreeV1Node, usize)> {
+        let node = self.load(md, address).at(|| format!("B-tree node at {address}"))?;
+        let weight = node.weight();
+        Ok((node, weight))
     }
 
     fn load(&self, md: &Metadata, address: Address) -> Result<BTreeV1Node> {
@@ -123,6 +144,17 @@ impl BTreeV1 {
             return Err(Error::malformed("its chunks are not in the order of their offsets"));
         }
         Ok(node)
+    }
+}
+
+/// The node, if its level is that below `above`.
+fn below(node: Arc<BTreeV1Node>, address: Address, above: Option<u8>) -> Result<Arc<BTreeV1Node>> {
+    match above {
+        Some(above) if node.level.checked_add(1) != Some(above) => Err(Error::malformed(format!(
+            "B-tree node at {address}: level is {} below level {above}",
+            node.level
+        ))),
+        _ => Ok(node),
     }
 }
 
