@@ -11,8 +11,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Weak};
 
-/// Files kept at once; how many of them are open is the storage's business.
-const KEPT: usize = 512;
+/// Files kept at once, of some kilobytes each; how many of them are open is the storage's business.
+const KEPT: usize = 4096;
 
 /// What a file is, and all that decides what it can open in turn.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -248,6 +248,10 @@ impl FileSources<'_> {
             };
             *slot.lock() = Some(self.forgiven(source));
         }
+        if let Some(file) = file.filter(|file| !Arc::ptr_eq(file, self.file)) {
+            // What was looked at is known by now, and there may be thousands of files.
+            file.metadata().forget_pages();
+        }
     }
 
     /// The same, but nothing instead of a refusal of the operating system when that is wanted.

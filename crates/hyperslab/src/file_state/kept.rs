@@ -4,11 +4,14 @@ use crate::dataset::{DatasetCell, DatasetState};
 use crate::error::Result;
 use crate::file_state::FileState;
 use crate::format::bytes::Address;
+use crate::limits::Limits;
 use crate::object::delete;
 use crate::sources::Epoch;
+use crate::storage::file::Stamp;
 use crate::stored;
 use crate::vds::layout::VirtualLayout;
-use std::sync::Arc;
+use parking_lot::Mutex;
+use std::sync::{Arc, LazyLock};
 
 /// Dataset states a file keeps for virtual datasets that read from it.
 const DATASETS_KEPT: usize = 1024;
@@ -122,8 +125,60 @@ impl FileState {
         if let Some(layout) = self.layouts.lock().get(&key) {
             return Ok(Arc::clone(layout));
         }
-        let layout = Arc::new(decode()?);
+        let settled = self.stamp.filter(|stamp| {
+            self.following.is_none()
+                && !self.is_writable()
+                && self.options.limits == Limits::default()
+                && !stamp.is_fresh()
+        });
+        let shared = settled.map(|stamp| (stamp, key));
+        let known = shared.as_ref().and_then(|place| LAYOUTS.lock().get(place));
+        let layout = if let Some(layout) = known {
+            layout
+        } else {
+            let layout = Arc::new(decode()?);
+            if let Some(place) = shared {
+                LAYOUTS.lock().keep(place, &layout);
+            }
+            layout
+        };
         self.layouts.lock().insert(key, Arc::clone(&layout));
         Ok(layout)
+    }
+}
+
+/// Mappings of files that nobody writes, for whoever opens them again.
+static LAYOUTS: LazyLock<Mutex<Layouts>> = LazyLock::new(Mutex::default);
+
+/// About how many bytes of mappings are kept.
+const LAYOUT_BYTES: usize = 32 << 20;
+
+/// Mappings by what their file is and where they are in it, the last used ones last.
+#[derive(Debug, Default)]
+struct Layouts(Vec<((Stamp, Address), Arc<VirtualLayout>, usize)>);
+
+impl Layouts {
+    fn get(&mut self, place: &(Stamp, Address)) -> Option<Arc<VirtualLayout>> {
+        let at = self.0.iter().rposition(|(known, ..)| known == place)?;
+        let found = self.0.remove(at);
+        let layout = Arc::clone(&found.1);
+        self.0.push(found);
+        Some(layout)
+    }
+
+    fn keep(&mut self, place: (Stamp, Address), layout: &Arc<VirtualLayout>) {
+        // Of a file, only what it is now.
+        let outdated =
+            |known: &(Stamp, Address)| known.0.identity() == place.0.identity() && known.0 != place.0;
+        self.0.retain(|(known, ..)| *known != place && !outdated(known));
+        self.0.push((place, Arc::clone(layout), layout.bytes()));
+        let mut room = LAYOUT_BYTES;
+        let kept = self.0.iter().rev().take_while(|(.., bytes)| {
+            let fits = *bytes <= room;
+            room = room.saturating_sub(*bytes);
+            fits
+        });
+        let dropped = self.0.len() - kept.count();
+        self.0.drain(..dropped);
     }
 }

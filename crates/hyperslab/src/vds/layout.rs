@@ -168,6 +168,16 @@ impl VirtualLayout {
         &self.extent
     }
 
+    /// About the bytes of memory it takes, with what is made of it to find mappings.
+    pub(crate) fn bytes(&self) -> usize {
+        let bounds =
+            self.extent.rank().saturating_mul(size_of::<(u64, u64)>()).saturating_add(size_of::<[u64; 2]>());
+        self.mappings
+            .bytes()
+            .saturating_add(self.mappings.len().saturating_mul(bounds))
+            .saturating_add(size_of::<Self>())
+    }
+
     /// Whether it is what a dataset of that stored size has, not what the sources made of it.
     pub(crate) fn is_stored_at(&self, extent: &Extent) -> bool {
         self.extent == *extent && self.found.is_empty()

@@ -100,6 +100,20 @@ impl Mappings {
         self.rows.len()
     }
 
+    /// About the bytes of memory they take.
+    pub(crate) fn bytes(&self) -> usize {
+        let names = self.names.all.iter().map(|name| name.len().saturating_add(size_of::<[usize; 4]>()));
+        let selections = self.others.iter().map(|other| match other {
+            Selection::Hyperslab(Hyperslab::Blocks(blocks)) => size_of_val(blocks.boxes()),
+            Selection::Points(points) => size_of_val(points.coordinates()),
+            _ => 0,
+        });
+        let rows = size_of_val(self.rows.as_slice()).saturating_add(size_of_val(self.numbers.as_slice()));
+        names
+            .chain(selections)
+            .fold(rows.saturating_add(size_of_val(self.others.as_slice())), usize::saturating_add)
+    }
+
     pub(crate) fn push(
         &mut self,
         (file, path): (&[u8], &[u8]),
