@@ -9,7 +9,9 @@ use crate::value;
 use hyperslab::{Dataset, DatasetAccess, Extent, ExtentView, Follow, Selection};
 use numpy::{PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::PyMemoryError;
+use pyo3::intern;
 use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult, Python, pyclass, pymethods};
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyTuple, PyTupleMethods};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -56,7 +58,7 @@ impl PyDataset {
         if length > CHECKED && count > 0 {
             selection.check(&self.0.shape()).raise_moving()?;
         }
-        let array = numpy_zeros(py, length)?;
+        let array = numpy_room(py, length)?;
         {
             let mut held = array.readwrite();
             let out = held.as_slice_mut()?;
@@ -107,17 +109,12 @@ const LARGEST: usize = usize::MAX / 2;
 /// Results with more bytes are only made for what is inside the dataset.
 const CHECKED: usize = 1 << 20;
 
-/// Zeroes from numpy itself, which raises when there is no memory for them.
-fn numpy_zeros(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyArray1<u8>>> {
-    if length <= SMALL {
-        return Ok(PyArray1::zeros(py, length, false));
-    }
-    let zeros = py.import("numpy")?.call_method1("zeros", (length, "u1"))?;
-    Ok(zeros.cast_into::<PyArray1<u8>>()?)
+/// Room from numpy itself, which raises when there is no memory for it; a read writes all of it.
+fn numpy_room(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyArray1<u8>>> {
+    static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let empty = EMPTY.import(py, "numpy", "empty")?;
+    Ok(empty.call1((length, intern!(py, "u1")))?.cast_into::<PyArray1<u8>>()?)
 }
-
-/// Below this no machine lacks memory.
-const SMALL: usize = 1 << 16;
 
 #[pymethods]
 impl PyDataset {
@@ -200,6 +197,19 @@ impl PyDataset {
         self.bytes(py, &selection.0, memory)
     }
 
+    /// Reads what is selected, converted to `memory`, into the bytes of an array.
+    fn read_into(
+        &self,
+        py: Python<'_>,
+        selection: &PySelection,
+        memory: &PyDatatype,
+        array: &Bound<'_, PyArray1<u8>>,
+    ) -> PyResult<()> {
+        let mut held = array.try_readwrite()?;
+        let out = held.as_slice_mut()?;
+        py.detach(|| self.0.read_bytes_into(&selection.0, &memory.0, out)).raise_moving()
+    }
+
     /// What is selected, as plain values.
     fn values(&self, py: Python<'_>, selection: &PySelection) -> PyResult<Py<PyAny>> {
         let values = py.detach(|| self.0.read_values(&selection.0)).raise_moving()?;
@@ -220,7 +230,7 @@ impl PyDataset {
         }
         let pick = Pick::parse(args, &dims)?;
         let bytes = self.bytes(py, &pick.selection, memory)?;
-        let array = bytes.call_method1("view", (dtype,))?;
+        let array = bytes.call_method1(intern!(py, "view"), (dtype,))?;
         let shape = pick.shape();
         if shape.is_empty() {
             return array.get_item(0).map(Some);
@@ -228,7 +238,7 @@ impl PyDataset {
         if let [_] = shape.as_slice() {
             return Ok(Some(array));
         }
-        array.call_method1("reshape", (PyTuple::new(py, shape)?,)).map(Some)
+        array.call_method1(intern!(py, "reshape"), (PyTuple::new(py, shape)?,)).map(Some)
     }
 
     /// `dataset[args] = array` in one step, of a dense array of elements of `memory`; false when `args` are not

@@ -10,14 +10,16 @@ use hyperslab::{
 };
 use pyo3::FromPyObject;
 use pyo3::exceptions::{PyKeyError, PyValueError};
-use pyo3::prelude::{Bound, PyAnyMethods, PyResult};
-use pyo3::types::{PyDict, PyDictMethods};
+use pyo3::prelude::{Bound, PyAnyMethods, PyErr, PyResult};
+use pyo3::types::{
+    PyBytes, PyBytesMethods, PyDict, PyDictMethods, PyList, PyListMethods, PyTuple, PyTupleMethods,
+};
 
 /// The option of that name, if it was given and is not `None`.
 pub(crate) fn option<'py, T>(options: &Bound<'py, PyDict>, name: &str) -> PyResult<Option<T>>
 where
     T: for<'a> FromPyObject<'a, 'py>,
-    for<'a> <T as FromPyObject<'a, 'py>>::Error: Into<pyo3::PyErr>,
+    for<'a> <T as FromPyObject<'a, 'py>>::Error: Into<PyErr>,
 {
     match options.get_item(name)? {
         Some(value) if !value.is_none() => value.extract::<T>().map(Some).map_err(Into::into),
@@ -28,7 +30,7 @@ where
 fn given<'py, T>(options: &Bound<'py, PyDict>, name: &str) -> PyResult<T>
 where
     T: for<'a> FromPyObject<'a, 'py>,
-    for<'a> <T as FromPyObject<'a, 'py>>::Error: Into<pyo3::PyErr>,
+    for<'a> <T as FromPyObject<'a, 'py>>::Error: Into<PyErr>,
 {
     option(options, name)?.ok_or_else(|| PyKeyError::new_err(format!("the option {name:?} is missing")))
 }
@@ -124,15 +126,23 @@ fn stored(builder: DatasetBuilder, options: &Bound<'_, PyDict>, extent: Extent) 
     }
 }
 
-/// Selection, file, path, selection in the source and shape of the source.
-type Mapping = (PySelection, Vec<u8>, Vec<u8>, PySelection, Vec<u64>);
-
+/// From mappings as property lists keep them: selection, file, path, selection in the source, shape of the source, and
+/// what only Python wants to know.
 fn layout(options: &Bound<'_, PyDict>, extent: Extent) -> PyResult<VirtualLayout> {
     let mut layout = VirtualLayout::of(extent);
-    for (here, file, path, there, shape) in given::<Vec<Mapping>>(options, "virtual")? {
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        let source = VirtualSource::new(text(file), text(path), &shape).select(there.0);
-        layout.map(&here.0, &source).raise()?;
+    let mappings = options.get_item("virtual")?.ok_or_else(|| PyKeyError::new_err("virtual"))?;
+    for mapping in mappings.cast::<PyList>()?.iter() {
+        let mapping = mapping.cast::<PyTuple>()?;
+        let selection = |at: usize| Ok::<_, PyErr>(mapping.get_item(at)?.cast_into::<PySelection>()?);
+        let text = |at: usize| {
+            let bytes = mapping.get_item(at)?.cast_into::<PyBytes>()?;
+            Ok::<_, PyErr>(String::from_utf8_lossy(bytes.as_bytes()).into_owned())
+        };
+        let shape: Vec<u64> =
+            mapping.get_item(4)?.try_iter()?.map(|length| length?.extract()).collect::<PyResult<_>>()?;
+        let there = selection(3)?.get().0.clone();
+        let source = VirtualSource::new(text(1)?, text(2)?, &shape).select(there);
+        layout.map(&selection(0)?.get().0, &source).raise()?;
     }
     Ok(layout)
 }

@@ -29,7 +29,7 @@ mod _native {
     #[pymodule_export]
     use crate::object::PyObject;
     #[pymodule_export]
-    use crate::pick::pick;
+    use crate::pick::{pick, take_simple};
     #[pymodule_export]
     use crate::selection::PySelection;
 }

@@ -4,6 +4,7 @@ use crate::error::Raise;
 use crate::selection::PySelection;
 use hyperslab::{AxisSlab, Blocks, Selection};
 use pyo3::exceptions::{PyIndexError, PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::{Bound, PyAny, PyAnyMethods, PyResult, Python, pyfunction};
 use pyo3::types::{PyBool, PyEllipsis, PyInt, PySlice, PySliceMethods, PyString, PyTuple, PyTupleMethods};
 
@@ -100,12 +101,15 @@ fn runs(take: &Take) -> Vec<(u64, u64)> {
     match take {
         Take::One(at) => vec![(*at, *at)],
         Take::Slab(slab) => {
-            let block = slab.block.unwrap_or(1).max(1);
+            let (block, count) = (slab.block.unwrap_or(1).max(1), slab.count.unwrap_or(0));
+            if slab.stride == block && count > 0 {
+                return vec![(slab.start, slab.start + block * count - 1)];
+            }
             let run = |number| {
                 let first = slab.start + number * slab.stride;
                 (first, first + block - 1)
             };
-            (0..slab.count.unwrap_or(0)).map(run).collect()
+            (0..count).map(run).collect()
         }
         Take::List(list) => {
             let mut runs: Vec<(u64, u64)> = Vec::new();
@@ -177,7 +181,7 @@ fn take(arg: &Bound<'_, PyAny>, dim: u64) -> PyResult<Take> {
 }
 
 fn sliced(slice: &Bound<'_, PySlice>, dim: u64) -> PyResult<Take> {
-    let step = slice.getattr("step")?;
+    let step = slice.getattr(intern!(slice.py(), "step"))?;
     if !step.is_none() && step.extract::<i64>()? < 1 {
         return Err(PyValueError::new_err(format!("step must be at least 1, got {step}")));
     }
@@ -243,4 +247,54 @@ pub(crate) fn pick(
 ) -> PyResult<(PySelection, Vec<u64>, Vec<bool>, bool)> {
     let pick = Pick::parse(args, &dims)?;
     Ok((PySelection(pick.selection), pick.lengths, pick.dropped, pick.listed))
+}
+
+/// The selection of an index of numbers and slices, and how many elements it takes; nothing when the index needs more
+/// than that, or takes nothing.
+#[pyfunction]
+pub(crate) fn take_simple(
+    args: &Bound<'_, PyAny>,
+    dims: &Bound<'_, PyTuple>,
+) -> PyResult<Option<(PySelection, u64)>> {
+    let rank = dims.len();
+    let mut axes = Vec::with_capacity(rank);
+    if let Ok(args) = args.cast::<PyTuple>() {
+        for (arg, dim) in args.iter_borrowed().zip(dims.iter_borrowed()) {
+            axes.extend(taken(&arg, dim.extract()?)?);
+        }
+        if axes.len() < args.len() {
+            return Ok(None);
+        }
+    } else if let Some(dim) = dims.iter_borrowed().next() {
+        axes.extend(taken(args, dim.extract()?)?);
+        if axes.is_empty() {
+            return Ok(None);
+        }
+    }
+    for dim in dims.iter_borrowed().skip(axes.len()) {
+        axes.push(AxisSlab { start: 0, stride: 1, count: Some(dim.extract()?), block: Some(1) });
+    }
+    let count = axes.iter().try_fold(1_u64, |count, axis| count.checked_mul(axis.count.unwrap_or(0)));
+    let Some(count) = count.filter(|count| *count > 0 && rank > 0) else { return Ok(None) };
+    Ok(Some((PySelection(Selection::from_axes(axes).raise()?), count)))
+}
+
+/// What a number or a slice that ends takes of an axis.
+fn taken(arg: &Bound<'_, PyAny>, dim: u64) -> PyResult<Option<AxisSlab>> {
+    let py = arg.py();
+    if let Ok(slice) = arg.cast_exact::<PySlice>() {
+        let stop = slice.getattr(intern!(py, "stop"))?;
+        // That is how a selection without end is written.
+        if !stop.is_none() && stop.extract::<i64>().is_err() {
+            return Ok(None);
+        }
+        return match sliced(slice, dim)? {
+            Take::Slab(slab) => Ok(Some(slab)),
+            Take::One(_) | Take::List(_) => Ok(None),
+        };
+    }
+    if arg.is_exact_instance_of::<PyInt>() {
+        return coordinate(arg.extract()?, dim).map(|at| Some(AxisSlab::range(at, 1)));
+    }
+    Ok(None)
 }

@@ -136,7 +136,7 @@ class DatasetID(NodeID):
         # The file does not keep the shape of the source: all of it is as much as the virtual selection has.
         whole = there.kind == "all" and here.unlimited_axis is None
         source = h5s.SpaceID(here.shape(self.shape) if whole else _extent_of(there), None, there)
-        return h5s.SpaceID(self.shape, self.maxshape, here), encoded(file), encoded(path), source
+        return h5p.mapping(h5s.SpaceID(self.shape, self.maxshape, here), encoded(file), encoded(path), source)
 
     def _fill_array(self):
         """The fill value, as an array of one element."""
@@ -178,6 +178,15 @@ class DatasetID(NodeID):
             return data.view(base).reshape(-1, *inner) if inner else data.view(base)
         values = self._dataset.values(selection)
         return _convert.array_of(values, dt, self.get_type()._of, h5r.wrapper(self._opened))
+
+    def _elements_into(self, selection, array):
+        """Reads the selected elements into an array that has their shape and is one run of memory, if that can be."""
+        self._need()
+        dt = array.dtype
+        if not _convert.is_plain(dt) or dt.subdtype is not None or self._dataset.datatype.has_reference:
+            return False
+        self._dataset.read_into(selection, _convert.native_type(dt), array.reshape(-1).view("u1"))
+        return True
 
     def _pick(self, args):
         """What an index of numbers and slices gives, in one step; ``None`` when it needs more."""

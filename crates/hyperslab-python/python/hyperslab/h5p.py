@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from . import h5ac, h5fd, h5t, h5z
+from . import h5ac, h5fd, h5s, h5t, h5z
 from ._nodes import encoded
 from ._objects import ObjectID, phil, with_phil  # noqa: F401
 
@@ -312,6 +312,12 @@ def _block_count(space):
     return int(np.prod([(1 if count is None else count) * (block or 1) for _, _, count, block in space._selection.axes()]))
 
 
+def mapping(vspace, file, path, src_space):
+    """A mapping as property lists keep it: what is selected, from where, and then the shapes of both dataspaces."""
+    shapes = src_space._dims or (), (vspace._dims, vspace._max), src_space._max
+    return (vspace._selection, file, path, src_space._selection, *shapes)
+
+
 def _check_mapping(vspace, file, path, src_space):
     """Refuses a mapping that cannot be read."""
     if "points" in (vspace._selection.kind, src_space._selection.kind):
@@ -435,10 +441,10 @@ class PropDCID(PropOCID):
     # Virtual datasets
 
     def set_virtual(self, vspace, src_file_name, src_dset_name, src_space):
-        mapping = (vspace.copy(), encoded(src_file_name), encoded(src_dset_name), src_space.copy())
-        _check_mapping(vspace, encoded(src_file_name), encoded(src_dset_name), src_space)
+        file, path = encoded(src_file_name), encoded(src_dset_name)
+        _check_mapping(vspace, file, path, src_space)
         self._values["layout"] = _VIRTUAL
-        self._values.setdefault("virtual", []).append(mapping)
+        self._values.setdefault("virtual", []).append(mapping(vspace, file, path, src_space))
 
     def _mapping(self, index):
         try:
@@ -458,10 +464,12 @@ class PropDCID(PropOCID):
         return self._mapping(index)[2].decode("utf-8", "surrogateescape")
 
     def get_virtual_vspace(self, index=0):
-        return self._mapping(index)[0].copy()
+        here, *_, limits, _ = self._mapping(index)
+        return h5s.SpaceID(*limits, here)
 
     def get_virtual_srcspace(self, index=0):
-        return self._mapping(index)[3].copy()
+        *_, there, dims, _, maximum = self._mapping(index)
+        return h5s.SpaceID(dims, maximum, there)
 
     def creation(self):
         fill = self._values.get("fill")
@@ -473,7 +481,7 @@ class PropDCID(PropOCID):
             "alloc_time": self.get_alloc_time(),
             "fill_time": self.get_fill_time(),
             "external": list(self._values.get("external", ())),
-            "virtual": [(v._selection, f, d, s._selection, list(s._dims or ())) for v, f, d, s in self._values.get("virtual", ())],
+            "virtual": self._values.get("virtual", []),
             "fill": fill,
         }
 

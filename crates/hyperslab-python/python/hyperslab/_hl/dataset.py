@@ -339,6 +339,14 @@ class Dataset(HLObject):
         array = self.id._elements(selection, dtype)
         return array.reshape(tuple(shape) + array.shape[1:])
 
+    def _read_into(self, selection, array):
+        """Reads the selected elements into an array as it is, if that can be."""
+        whole = array.flags.c_contiguous and array.flags.writeable and array.size > 0
+        if not whole or _needs_own_dtype(array.dtype, self.dtype):
+            return False
+        self._check_sources(selection)
+        return self.id._elements_into(selection, array)
+
     def _check_sources(self, selection):
         policy = self.id._opened.options.get("vds_missing", "fill")
         if policy != "fill" and self.id._dataset.layout == "virtual":
@@ -351,8 +359,10 @@ class Dataset(HLObject):
         if not dest.flags.c_contiguous:
             raise TypeError("the array to read into must be C-contiguous")
         source = sel.SimpleSelection(self.shape) if source_sel is None else sel.select(self.shape, source_sel, self)
-        array = self._read(source.id._selection, source.array_shape, dest.dtype)
         part = dest if dest_sel is None else dest[dest_sel]
+        if isinstance(part, np.ndarray) and part.shape == source.array_shape and self._read_into(source.id._selection, part):
+            return
+        array = self._read(source.id._selection, source.array_shape, dest.dtype)
         if part.shape != array.shape:
             array = np.broadcast_to(array.reshape(writing.fitted(array.shape, part.shape)), part.shape)
         if dest_sel is None:

@@ -1,16 +1,17 @@
 """Virtual datasets: laid out from sources, and made in a file."""
 
-from copy import copy
 from typing import NamedTuple
 
 import numpy as np
 
-from .. import h5d, h5p, h5s, h5t
+from .. import _native, h5d, h5p, h5s, h5t
 from .compat import filename_encode
 from .datatype import Datatype
-from .selections import SimpleSelection, select
+from .selections import SimpleSelection, product, select
 
 vds_support = True
+
+_ALL = _native.Selection.all()
 
 
 class VDSmap(NamedTuple):
@@ -77,22 +78,44 @@ class VirtualSource:
         self.dtype = dtype
         shape = tuple(_tuple(shape))
         self.maxshape = shape if maxshape is None else _limits(_tuple(maxshape))
-        self.sel = SimpleSelection(shape)
+        self._dims, self._taken, self._key, self._sel = shape, (_ALL, product(shape)), None, None
         self._whole = True
+
+    @property
+    def sel(self):
+        """The chosen part, as a selection."""
+        if self._sel is None:
+            self._sel = SimpleSelection(self._dims) if self._whole else _selected(self._dims, self._key)
+        return self._sel
+
+    @sel.setter
+    def sel(self, selection):
+        self._sel, self._taken = selection, None
 
     @property
     def shape(self):
         """The shape of the chosen part."""
-        return self.sel.array_shape
+        return self._dims if self._whole and self._sel is None else self.sel.array_shape
 
     def __getitem__(self, key):
         if not self._whole:
             raise RuntimeError("VirtualSource objects can only be sliced once.")
-        part = copy(self)
-        part.sel = select(self.shape, key)
-        _make_unlimited(part.sel.id, key)
-        part._whole = False
+        if self._sel is not None:
+            self._dims = self.shape
+        part = object.__new__(type(self))
+        part.__dict__.update(self.__dict__)
+        part._whole, part._key, part._sel = False, key, None
+        part._taken = _native.take_simple(key, self._dims)
+        if part._taken is None:
+            part._sel = _selected(self._dims, key)
         return part
+
+
+def _selected(shape, key):
+    """The selection of an index, which may go on without end."""
+    chosen = select(shape, key)
+    _make_unlimited(chosen.id, key)
+    return chosen
 
 
 class VirtualLayout:
@@ -107,6 +130,7 @@ class VirtualLayout:
         self.maxshape = _tuple(maxshape)
         self._filename = filename
         self._mappings = []
+        self._names, self._limits = {}, (self.shape, None)
 
     @property
     def dcpl(self):
@@ -114,18 +138,29 @@ class VirtualLayout:
         return self._plist(self._filename)
 
     def __setitem__(self, key, source):
-        chosen = select(self.shape, key)
-        _make_unlimited(chosen.id, key)
-        mapping = chosen.id, filename_encode(source.path), source.name.encode("utf-8"), source.sel.id
-        h5p.create(h5p.DATASET_CREATE).set_virtual(*mapping)  # refuses what does not fit
-        self._mappings.append(mapping)
+        file, name, plain = self._names.get((source.path, source.name)) or self._encoded(source)
+        there = source._taken
+        if plain and there is not None:
+            here = _native.take_simple(key, self.shape)
+            if here is not None and here[1] == there[1]:
+                self._mappings.append((here[0], file, name, there[0], source._dims, self._limits, None))
+                return
+        here, there = _selected(self.shape, key).id, source.sel.id
+        h5p.create(h5p.DATASET_CREATE).set_virtual(here, file, name, there)  # refuses what does not fit
+        self._mappings.append(h5p.mapping(here, file, name, there))
+
+    def _encoded(self, source):
+        """The names of a source as they are stored, and whether neither may have numbers of blocks."""
+        file, name = filename_encode(source.path), source.name.encode("utf-8")
+        self._names[source.path, source.name] = names = file, name, b"%" not in file + name
+        return names
 
     def _plist(self, filename):
         own = None if filename is None else filename_encode(filename)
         plist = h5p.create(h5p.DATASET_CREATE)
         plist.set_layout(h5d.VIRTUAL)
-        for here, file, name, there in self._mappings:
-            plist.set_virtual(here, b"." if file == own else file, name, there)
+        maps = self._mappings
+        plist._values["virtual"] = [one if one[1] != own else (one[0], b".", *one[2:]) for one in maps]
         return plist
 
     def make_dataset(self, parent, name, fillvalue=None):
