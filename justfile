@@ -8,4 +8,4 @@ long:
 demo:
     cargo run --release -- demo
 bench:
-    .venv/bin/python bench/side_by_side.py
+    ./bench

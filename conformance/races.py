@@ -74,58 +74,66 @@ class Seen:
         return dict(vars(self))
 
 
-def follow(module, path, waits, ready, done, told):
-    """Looks at the newest rows of a file, again and again, and at all of them in the end."""
+def watched(module, path, name, ready, done, look):
+    """Looks at a dataset again and again, and for the last time once the writers are done; what was seen."""
     h5 = __import__(module)
     seen = Seen()
     with h5.File(path, 'r', swmr=True) as file:
-        data = file['d']
+        data = file[name]
         ready.release()
         last = False
         while not last:
             last = done.is_set()
             try:
-                if waits:
-                    data.wait(seen.rows + 1, 0.05)
-                else:
-                    data.refresh()
-                count = len(data)
-                seen.back += count < seen.rows
-                first = 0 if last else max(0, count - CHECKED)
-                seen.wrong += not np.array_equal(data[first:count], rows(first, count))
-                seen.rows = max(seen.rows, count)
+                look(data, seen, last)
             except Exception:
                 seen.failed()
             seen.looks += 1
-    told.put(('reader', module, seen.told()))
+    return seen
+
+
+def grown(data, seen, waits):
+    """How many rows there are; it is noted when there were more."""
+    if waits:
+        data.wait(seen.rows + 1, 0.05)
+    else:
+        data.refresh()
+    count = len(data)
+    seen.back += count < seen.rows
+    return count
+
+
+def follow(module, path, waits, ready, done, told):
+    """Looks at the newest rows of a file, again and again, and at all of them in the end."""
+    def look(data, seen, last):
+        count = grown(data, seen, waits)
+        first = 0 if last else max(0, count - CHECKED)
+        seen.wrong += not np.array_equal(data[first:count], rows(first, count))
+        seen.rows = max(seen.rows, count)
+    told.put(('reader', module, watched(module, path, 'd', ready, done, look).told()))
+
+
+def look_at_source(data, seen, at, lengths, first, stop):
+    """The rows of one source, which may end at another row than the others, in a virtual dataset of their columns."""
+    part = data[first:stop, at * WIDTH:(at + 1) * WIDTH]
+    there = int((part[:, 0] != 0).sum())
+    seen.wrong += not (np.array_equal(part[:there], rows(first, first + there)) and not part[there:].any())
+    # What was there once is there in every range.
+    seen.back += there < min(stop, lengths[at]) - first
+    lengths[at] = max(lengths[at], first + there) if there else lengths[at]
 
 
 def follow_virtual(module, path, ready, done, told):
     """The same of a virtual dataset; each source may end at another row."""
-    h5 = __import__(module)
-    seen, lengths = Seen(), [0] * len(SOURCES)
-    with h5.File(path, 'r', swmr=True) as file:
-        data = file['v']
-        ready.release()
-        last = False
-        while not last:
-            last = done.is_set()
-            try:
-                data.refresh()
-                count = len(data)
-                seen.back += count < seen.rows
-                for at, before in enumerate(lengths):
-                    first, stop = (0, count) if last else (max(0, before - CHECKED), min(count, before + AHEAD))
-                    part = data[first:stop, at * WIDTH:(at + 1) * WIDTH]
-                    there = int((part[:, 0] != 0).sum())
-                    right = np.array_equal(part[:there], rows(first, first + there)) and not part[there:].any()
-                    seen.wrong += not right
-                    seen.back += first + there < before
-                    lengths[at] = max(before, first + there)
-                seen.rows = max(seen.rows, count)
-            except Exception:
-                seen.failed()
-            seen.looks += 1
+    lengths = [0] * len(SOURCES)
+
+    def look(data, seen, last):
+        count = grown(data, seen, False)
+        for at, before in enumerate(lengths):
+            first, stop = (0, count) if last else (max(0, before - CHECKED), min(count, before + AHEAD))
+            look_at_source(data, seen, at, lengths, first, stop)
+        seen.rows = max(seen.rows, count)
+    seen = watched(module, path, 'v', ready, done, look)
     told.put(('reader', module, dict(seen.told(), lengths=lengths)))
 
 

@@ -20,7 +20,7 @@ import numpy as np
 
 import common
 import races
-from races import KINDS, WIDTH, Seen, rows
+from races import KINDS, WIDTH, rows
 
 # Megabytes by which a process may grow: what an allocator keeps of what it was given back.
 GROWTH = 12
@@ -85,68 +85,36 @@ def write(module, path, kind, seconds, records, live, begin, told):
 
 def follow(module, path, number, ready, done, told):
     """One dataset."""
-    h5, pick = __import__(module), random.Random(number)
-    seen, held = Seen(), Held()
-    with h5.File(path, 'r', swmr=True) as file:
-        data = file['d']
-        ready.release()
-        last = False
-        while not last:
-            last = done.is_set()
-            try:
-                if module == 'hyperslab' and number == 0:
-                    data.wait(seen.rows + 1, 0.05)
-                else:
-                    data.refresh()
-                count = len(data)
-                seen.back += count < seen.rows
-                ranges = [(max(0, count - 20), count), (pick.randrange(count + 1),) * 2]
-                for first, stop in pieces(count) if last else ranges:
-                    stop = min(count, max(stop, first + 30))
-                    seen.wrong += not np.array_equal(data[first:stop], rows(first, stop))
-                seen.rows = max(seen.rows, count)
-            except Exception:
-                seen.failed()
-            seen.looks += 1
-            if not last:
-                held.sample()
-                time.sleep(0.001)
+    pick, held = random.Random(number), Held()
+
+    def look(data, seen, last):
+        count = races.grown(data, seen, module == 'hyperslab' and number == 0)
+        some = pick.randrange(count + 1)
+        for first, stop in pieces(count) if last else [(max(0, count - 20), count), (some, min(count, some + 30))]:
+            seen.wrong += not np.array_equal(data[first:stop], rows(first, stop))
+        seen.rows = max(seen.rows, count)
+        if not last:
+            held.sample()
+            time.sleep(0.001)
+    seen = races.watched(module, path, 'd', ready, done, look)
     told.put(('reader', module, dict(seen.told(), **held.told())))
 
 
 def follow_virtual(module, path, number, ready, done, told):
-    """A virtual dataset of columns from six; each source may end at another row."""
-    h5, pick = __import__(module), random.Random(number)
-    seen, held, lengths = Seen(), Held(), [0] * len(races.SOURCES)
-    with h5.File(path, 'r', swmr=True) as file:
-        data = file['v']
-        ready.release()
-        last = False
-        while not last:
-            last = done.is_set()
-            try:
-                data.refresh()
-                count = len(data)
-                seen.back += count < seen.rows
-                at = pick.randrange(len(lengths))
-                for at in range(len(lengths)) if last else [at]:
-                    before = lengths[at]
-                    some = pick.randrange(before + 1)
-                    for first, stop in pieces(count) if last else [(max(0, before - 20), before + 200), (some, some + 30)]:
-                        stop = min(stop, count)
-                        part = data[first:stop, at * WIDTH:(at + 1) * WIDTH]
-                        there = int((part[:, 0] != 0).sum())
-                        seen.wrong += not (np.array_equal(part[:there], rows(first, first + there)) and not part[there:].any())
-                        # What was there once is there in every range.
-                        seen.back += there < min(stop, before) - first
-                        lengths[at] = max(lengths[at], first + there) if there else lengths[at]
-                seen.rows = max(seen.rows, count)
-            except Exception:
-                seen.failed()
-            seen.looks += 1
-            if not last:
-                held.sample()
-                time.sleep(0.001)
+    """A virtual dataset of columns from six."""
+    pick, held, lengths = random.Random(number), Held(), [0] * len(races.SOURCES)
+
+    def look(data, seen, last):
+        count = races.grown(data, seen, False)
+        for at in range(len(lengths)) if last else [pick.randrange(len(lengths))]:
+            before, some = lengths[at], pick.randrange(lengths[at] + 1)
+            for first, stop in pieces(count) if last else [(max(0, before - 20), before + 200), (some, some + 30)]:
+                races.look_at_source(data, seen, at, lengths, min(first, count), min(stop, count))
+        seen.rows = max(seen.rows, count)
+        if not last:
+            held.sample()
+            time.sleep(0.001)
+    seen = races.watched(module, path, 'v', ready, done, look)
     told.put(('reader', module, dict(seen.told(), lengths=lengths, **held.told())))
 
 

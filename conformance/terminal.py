@@ -48,7 +48,7 @@ class Terminal:
             os.environ.pop('COLORTERM', None)
             self.size(lines, columns, 1)
             os.execv(common.COMMAND, ['hyperslab', 'watch', path])
-        self.said = b''
+        self.said, self.ended = b'', False
 
     def size(self, lines, columns, fd=None):
         fcntl.ioctl(fd or self.fd, termios.TIOCSWINSZ, struct.pack('HHHH', lines, columns, 0, 0))
@@ -61,12 +61,15 @@ class Terminal:
                 try:
                     self.said += os.read(self.fd, 65536)
                 except OSError:
+                    self.ended = True
                     return until(self.said)
         return until(self.said)
 
     def end(self):
         """How it ended, and what it said after the screen was given back."""
         self.read(lambda _: False)
+        if not self.ended:
+            os.kill(self.child, signal.SIGKILL)
         status = os.waitpid(self.child, 0)[1]
         os.close(self.fd)
         return os.waitstatus_to_exitcode(status), self.said.rpartition(LEAVE)[2].decode()

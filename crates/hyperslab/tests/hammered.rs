@@ -12,7 +12,7 @@ use std::time::Duration;
 
 const THREADS: u64 = 16;
 const WIDTH: u64 = 16;
-const ROWS: u64 = 400;
+const ROWS: u64 = 200;
 /// Name, rows of a chunk, whether they are compressed.
 const KINDS: [(&str, u64, bool); 3] = [("plain", 1, false), ("packed", 8, true), ("part", 8, false)];
 

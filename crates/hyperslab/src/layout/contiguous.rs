@@ -22,8 +22,6 @@ const TILE: u64 = 4 << 20;
 const PARALLEL: u64 = 2 << 20;
 /// As do fewer separate reads than this.
 const MANY: usize = 512;
-/// Fewer bytes that are all elements are written without cutting them into tiles.
-const SMALL: usize = 1 << 20;
 /// Cells of several parts that are sorted by tile at once; bounds the list of them.
 const CELLS: usize = 1 << 18;
 /// Bytes of fill value that are written at once.
@@ -88,7 +86,8 @@ pub(crate) struct RunMut<'a> {
 impl RunMut<'_> {
     /// Writes the parts of an order.
     pub(crate) fn write(&self, order: &Order<'_>, deposit: &Deposit<'_>) -> Result<()> {
-        if let Some(bytes) = deposit.everything(order, self.dims).filter(|bytes| bytes.len() < SMALL) {
+        // One file takes one write at a time, so threads would only wait for each other.
+        if let Some(bytes) = deposit.everything(order, self.dims) {
             return self.stored.write(self.start, bytes);
         }
         let tiling = Tiling::new(&tile(self.dims, self.element as u64), self.element)?;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The same reads by hyperslab and by h5py, in turn, in one run: medians and their ratio.
 
-    .venv/bin/python bench/side_by_side.py [--repeat 5] [--seconds 60] [--json OUT] [CASE ...]
+    .venv/bin/python benchmarks/side_by_side.py [--repeat 5] [--seconds 60] [--json OUT] [CASE ...]
 
 A sample is: open the file, read the slice into a fresh array, close. The two take turns, so that both see the same machine;
 the page cache is warm for both, after one unmeasured round that also compares the bytes they read. Cases are written below

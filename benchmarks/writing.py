@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The same writing by hyperslab and by h5py, in turn, in one run: medians and their ratio.
 
-    .venv/bin/python bench/writing.py [--repeat 5] [CASE ...]
+    .venv/bin/python benchmarks/writing.py [--repeat 5] [CASE ...]
 
 A sample is: make the file, write, close; `open` reads what `many` wrote. The two take turns, so that both see the same machine.
 Files are written below /dev/shm and removed afterwards; h5py checks what hyperslab wrote. Needs `cargo build --release --examples`.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Following live files by us and by h5py, in turn: what a refresh costs, reading all there is, and how soon a row is seen.
 
-    bench/following.py [--chunks 1000,100000,1000000] [--rounds 5]
+    benchmarks/following.py [--chunks 1000,100000,1000000] [--rounds 5]
 
 Where both packages are installed. A row, of two numbers, is a chunk; h5py makes the files. Visibility: a row a millisecond,
 from before it is appended until it is read in another process; h5py's reader polls, as it must, ours waits (`wait`), or
