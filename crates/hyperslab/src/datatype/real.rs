@@ -169,7 +169,7 @@ mod tests {
     /// The same to eleven digits and to whoever asks if there is more: `half` does not look at the low 32 bits.
     fn high(value: f64) -> f64 {
         let bits = value.to_bits();
-        f64::from_bits(if bits & 0xffff_ffff == 0 { bits } else { bits | 1 << 32 })
+        f64::from_bits(if bits.trailing_zeros() >= 32 { bits } else { bits | 1 << 32 })
     }
 
     proptest! {
