@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock, Weak};
 
 /// Files kept at once, of some kilobytes each; how many of them are open is the storage's business.
-const KEPT: usize = 4096;
+const KEPT: usize = 1 << 14;
 
 /// What a file is, and all that decides what it can open in turn.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
