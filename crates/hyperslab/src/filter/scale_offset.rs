@@ -49,10 +49,14 @@ impl Parameters {
         }
         let fill = match filter.parameter(7)? {
             0 => None,
-            _ => Some(
+            1 => Some(
                 u64::from(filter.parameter(8)?)
                     | (u64::from(filter.client.get(9).copied().unwrap_or(0)) << 32),
             ),
+            known => {
+                let message = format!("whether there is a fill value is {known:#x}, expected 0 or 1");
+                return Err(Error::malformed(message));
+            }
         };
         let count = to_usize(u64::from(filter.parameter(2)?))?;
         let (signed, big_endian) = (filter.parameter(5)? == 1, filter.parameter(6)? == 1);
@@ -338,3 +342,22 @@ macro_rules! pack_floats {
 }
 pack_floats!(pack_singles, f32);
 pack_floats!(pack_doubles, f64);
+
+#[cfg(test)]
+mod tests {
+    use super::{Parameters, decode};
+    use crate::filter::Filter;
+    use crate::filter::create::Scale;
+
+    #[test]
+    fn a_fill_value_is_there_or_not() {
+        let mut filter = Filter::scale_offset(Scale::Bits(0));
+        for (says, there) in [(0, Some(false)), (1, Some(true)), (0x80_0001, None)] {
+            filter.client = vec![2, 0, 12, 0, 4, 1, 0, says, 7, 0];
+            let parameters = Parameters::of(&filter).map(|parameters| parameters.fill.is_some());
+            assert_eq!(parameters.ok(), there, "{says:#x}");
+        }
+        let error = decode(&filter, &[0; 40], &mut [0; 48]).unwrap_err().to_string();
+        assert!(error.contains("whether there is a fill value is 0x800001, expected 0 or 1"), "{error}");
+    }
+}

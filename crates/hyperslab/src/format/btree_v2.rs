@@ -3,7 +3,7 @@
 //! Spec: III.A.2 "Version 2 B-trees".
 
 use crate::error::{Error, Result, to_usize};
-use crate::format::bytes::{Address, Cursor, Length, Sink, Widths};
+use crate::format::bytes::{Address, Cursor, Length, Sink, Widths, little_endian};
 
 /// No tree is deeper: each level at least doubles the records below it, and they are counted in 64 bits.
 const MAX_DEPTH: u16 = 64;
@@ -294,6 +294,26 @@ impl BTreeV2Node {
         self.records.len().checked_div(self.record_size).unwrap_or(0)
     }
 
+    /// Whether each chunk comes behind the one before it, in a tree of chunks; other trees have an order of their own.
+    pub(crate) fn chunks_ascend(&self, kind: u8, widths: Widths) -> bool {
+        // A record is an address, if filtered a size of 1 to 8 bytes and a mask of 4, and coordinates of 8.
+        let before = |size: usize| usize::from(widths.offsets).saturating_add(size);
+        let head = match kind {
+            10 => Some(before(0)),
+            11 => (5..13)
+                .map(before)
+                .find(|head| self.record_size.checked_sub(*head).is_some_and(|coords| coords % 8 == 0)),
+            _ => None,
+        };
+        let Some(head) = head else { return true };
+        let coords =
+            |record: usize| Some(self.record(record)?.get(head..)?.chunks_exact(8).map(little_endian));
+        (1..self.len()).all(|index| match (coords(index.saturating_sub(1)), coords(index)) {
+            (Some(before), Some(after)) => before.lt(after),
+            _ => false,
+        })
+    }
+
     pub(crate) fn record(&self, index: usize) -> Option<&[u8]> {
         let start = index.checked_mul(self.record_size)?;
         self.records.get(start..start.checked_add(self.record_size)?)
@@ -402,6 +422,24 @@ mod tests {
     #[test]
     fn counts_take_the_least_bytes_that_hold_them() {
         assert_eq!([0, 1, 255, 256, 65535, 65536, u64::MAX].map(width_of), [1, 1, 1, 2, 2, 3, 8]);
+    }
+
+    #[test]
+    fn chunks_out_of_order_are_noticed() {
+        let widths = Widths::EIGHT;
+        // Filtered ones have sizes of 1 to 8 bytes, here 3.
+        for (kind, head) in [(10, 8), (11, 8 + 3 + 4)] {
+            for (chunks, ascend) in
+                [([[0, 1], [1, 0]], true), ([[1, 0], [0, 1]], false), ([[1, 1], [1, 1]], false)]
+            {
+                let record =
+                    |coords: [u64; 2]| [vec![9; head], coords.map(u64::to_le_bytes).concat()].concat();
+                let records: Vec<u8> = chunks.into_iter().flat_map(record).collect();
+                let node = BTreeV2Node { record_size: head + 16, records, children: Vec::new() };
+                assert_eq!(node.chunks_ascend(kind, widths), ascend, "{chunks:?} in a tree of type {kind}");
+                assert!(node.chunks_ascend(5, widths), "another tree has another order");
+            }
+        }
     }
 
     proptest! {

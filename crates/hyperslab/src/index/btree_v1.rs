@@ -166,12 +166,18 @@ struct Chunks<'a> {
 
 fn off_grid(key: &[u8], chunk: &[u64]) -> Error {
     let offsets: Vec<u64> = ChunkKey(key).offsets().take(chunk.len()).collect();
+    let within = ChunkKey(key).offsets().nth(chunk.len()).unwrap_or(0);
+    if within != 0 {
+        return Error::malformed(format!(
+            "B-tree has a chunk at {offsets:?} that begins at byte {within} of an element, expected 0"
+        ));
+    }
     Error::malformed(format!("B-tree has a chunk at {offsets:?}, which is no multiple of {chunk:?}"))
 }
 
 /// Key as chunk coordinates; false when it is not at the beginning of a chunk.
 fn scale(key: &[u8], chunk: &[u64], coords: &mut [u64]) -> bool {
-    let mut exact = true;
+    let mut exact = ChunkKey(key).offsets().nth(chunk.len()) == Some(0);
     for ((coord, offset), side) in coords.iter_mut().zip(ChunkKey(key).offsets()).zip(chunk) {
         *coord = offset / side;
         exact &= *coord * side == offset;

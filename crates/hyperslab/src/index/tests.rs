@@ -6,10 +6,12 @@ use crate::format::message::layout::{ChunkedLayout, DataLayout};
 use crate::format::object_header::kind;
 use crate::index::{ChunkGrid, ChunkIndex, StoredChunk, open};
 use crate::metadata::Metadata;
+use crate::metadata::btree_v2::BTreeV2;
 use crate::object::header::Header;
 use crate::storage::memory::MemoryStorage;
 use crate::storage::pages::Pages;
 use proptest::prelude::{ProptestConfig, any, proptest};
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -169,5 +171,42 @@ fn a_chunk_that_begins_within_another_is_refused_when_looked_up() {
     for coords in [0, 1] {
         let error = index.lookup(&md, &[coords]).unwrap_err().to_string();
         assert!(error.contains("a chunk at [1], which is no multiple of [2]"), "{error}");
+    }
+}
+
+#[test]
+fn a_chunk_that_begins_within_an_element_is_refused() {
+    // libhdf5 does not find such a chunk and reads the fill value in its place.
+    let mut node = b"TREE\x01\x00\x01\x00".to_vec();
+    node.extend([0xff; 16]);
+    for number in [8_u64, 0, 0x1_0000_0000, 4096, 8, 2, 4] {
+        node.extend(number.to_le_bytes());
+    }
+    let md = metadata(&node);
+    let grid = ChunkGrid { dims: vec![2], max: vec![Some(2)], chunk: vec![2], element_size: 4 };
+    let index = super::btree_v1::Index::new(Address(0), &grid);
+    let looked_up = index.lookup(&md, &[0]).unwrap_err().to_string();
+    let visited = index.visit(&md, &[0], &[0], &mut |_, _| Ok(())).unwrap_err().to_string();
+    for error in [looked_up, visited] {
+        assert!(error.contains("a chunk at [0] that begins at byte 4294967296 of an element"), "{error}");
+    }
+}
+
+#[test]
+fn chunks_out_of_order_are_refused() {
+    // libhdf5 searches, and reads the fill value where it does not find them.
+    let storage = Arc::new(MemoryStorage::default());
+    let md = Metadata::create(storage, 48).unwrap();
+    let grid = ChunkGrid { dims: vec![8], max: vec![None], chunk: vec![2], element_size: 4 };
+    let tree = BTreeV2::create(&md, 10, 512, 16).unwrap();
+    for coord in [1_u64, 0] {
+        let record = [4096_u64.to_le_bytes(), coord.to_le_bytes()].concat();
+        tree.put_record(&md, &record, &mut |_| Ok(Ordering::Less)).unwrap();
+    }
+    let index = super::btree_v2::Index::new(tree.address(), &grid, false).unwrap();
+    let looked_up = index.lookup(&md, &[1]).unwrap_err().to_string();
+    let visited = index.visit(&md, &[0], &[3], &mut |_, _| Ok(())).unwrap_err().to_string();
+    for error in [looked_up, visited] {
+        assert!(error.contains("its chunks are not in the order of their coordinates"), "{error}");
     }
 }

@@ -266,7 +266,12 @@ impl BTreeV2 {
         let size = self.shape.used(pointer.records, height, md.widths()).at(place)?;
         let decode = |bytes: &[u8]| {
             let mut cursor = Cursor::new(bytes, md.widths());
-            BTreeV2Node::read(&mut cursor, &self.shape, pointer.records, height)
+            let node = BTreeV2Node::read(&mut cursor, &self.shape, pointer.records, height)?;
+            // A search would find other chunks than a walk.
+            if !node.chunks_ascend(self.shape.kind, md.widths()) {
+                return Err(Error::malformed("its chunks are not in the order of their coordinates"));
+            }
+            Ok(node)
         };
         let node = md.decoded_block(address, size, |bytes| {
             let node = decode(bytes)?;

@@ -51,7 +51,7 @@ impl File {
     fn new(node_size: u32) -> Self {
         let storage = Arc::new(TestStorage::default());
         let md = Metadata::create(Arc::clone(&storage) as Arc<dyn WriteAt>, 48).unwrap();
-        let tree = BTreeV2::create(&md, 10, node_size, 6).unwrap();
+        let tree = BTreeV2::create(&md, 5, node_size, 6).unwrap();
         Self { storage, md, tree }
     }
 
