@@ -22,18 +22,11 @@ KNOWN = Path(__file__).with_name("h5py_known.txt")
 
 # What stands in the place of the package h5py: its modules are hyperslab's, its tests are h5py's.
 ALIAS = '''
-import importlib
-import pkgutil
-import sys
-
 import hyperslab
 
 _tests = __path__[0]
-for _found in pkgutil.walk_packages(hyperslab.__path__, "hyperslab."):
-    _module = importlib.import_module(_found.name)
-    sys.modules["h5py" + _found.name[len("hyperslab"):]] = _module
+hyperslab.install_as_h5py()
 hyperslab.__path__.append(_tests)
-sys.modules["h5py"] = hyperslab
 '''
 
 

@@ -3,15 +3,17 @@
 use crate::datatype::PyDatatype;
 use crate::error::Raise;
 use crate::extent;
+use crate::fresh;
 use crate::pick::{self, Pick};
 use crate::selection::PySelection;
 use crate::value;
 use hyperslab::{Dataset, DatasetAccess, Extent, ExtentView, Follow, Selection};
-use numpy::{PyArray1, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods};
+use numpy::{
+    PyArray1, PyArrayDescr, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods,
+};
 use pyo3::exceptions::PyMemoryError;
 use pyo3::intern;
 use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult, Python, pyclass, pymethods};
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyTuple, PyTupleMethods};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -37,13 +39,8 @@ type Resolved = (String, Vec<PathBuf>, Option<PathBuf>, Option<String>);
 type Status = (usize, String, String, Vec<PathBuf>, Option<PathBuf>, Option<String>);
 
 impl PyDataset {
-    /// The bytes of what is selected, converted to `memory`, read without the interpreter's lock.
-    fn bytes<'py>(
-        &self,
-        py: Python<'py>,
-        selection: &Selection,
-        memory: &PyDatatype,
-    ) -> PyResult<Bound<'py, PyArray1<u8>>> {
+    /// How many bytes what is selected takes as elements of `memory`, if it is all there.
+    fn length(&self, selection: &Selection, memory: &PyDatatype) -> PyResult<usize> {
         let count = match self.0.extent() {
             Extent::Null => 0,
             _ => selection.count(&self.0.shape()).raise()?,
@@ -58,13 +55,18 @@ impl PyDataset {
         if length > CHECKED && count > 0 {
             selection.check(&self.0.shape()).raise_moving()?;
         }
-        let array = numpy_room(py, length)?;
-        {
-            let mut held = array.readwrite();
-            let out = held.as_slice_mut()?;
-            py.detach(|| self.0.read_bytes_into(selection, &memory.0, out)).raise_moving()?;
-        }
-        Ok(array)
+        Ok(length)
+    }
+
+    /// Reads what is selected, without the interpreter's lock.
+    fn load(
+        &self,
+        py: Python<'_>,
+        selection: &Selection,
+        memory: &PyDatatype,
+        out: &mut [u8],
+    ) -> PyResult<()> {
+        py.detach(|| self.0.read_bytes_into(selection, &memory.0, out)).raise_moving()
     }
 }
 
@@ -109,13 +111,6 @@ const LARGEST: usize = usize::MAX / 2;
 /// Results with more bytes are only made for what is inside the dataset.
 const CHECKED: usize = 1 << 20;
 
-/// Room from numpy itself, which raises when there is no memory for it; a read writes all of it.
-fn numpy_room(py: Python<'_>, length: usize) -> PyResult<Bound<'_, PyArray1<u8>>> {
-    static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let empty = EMPTY.import(py, "numpy", "empty")?;
-    Ok(empty.call1((length, intern!(py, "u1")))?.cast_into::<PyArray1<u8>>()?)
-}
-
 #[pymethods]
 impl PyDataset {
     #[getter]
@@ -126,6 +121,15 @@ impl PyDataset {
     #[getter]
     fn datatype(&self) -> PyDatatype {
         PyDatatype(self.0.datatype().clone())
+    }
+
+    /// The length of each axis; nothing for a null dataspace.
+    #[getter]
+    fn shape<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        if self.0.extent() == Extent::Null {
+            return Ok(None);
+        }
+        PyTuple::new(py, self.0.shape()).map(Some)
     }
 
     /// `compact`, `contiguous`, `chunked`, `external` or `virtual`.
@@ -177,8 +181,8 @@ impl PyDataset {
     }
 
     #[getter]
-    fn storage_size(&self) -> PyResult<u64> {
-        self.0.stored_size().raise()
+    fn storage_size(&self, py: Python<'_>) -> PyResult<u64> {
+        py.detach(|| self.0.stored_size()).raise()
     }
 
     /// First element, filter mask, place in the file and size of each stored chunk.
@@ -187,27 +191,29 @@ impl PyDataset {
         Ok(chunks.into_iter().map(|at| (at.start, at.filter_mask, at.offset, at.size)).collect())
     }
 
-    /// The bytes of what is selected, converted to `memory`.
+    /// What is selected as an array of one axis, of elements of `memory`, which `dtype` is for numpy.
     fn read<'py>(
         &self,
         py: Python<'py>,
         selection: &PySelection,
         memory: &PyDatatype,
-    ) -> PyResult<Bound<'py, PyArray1<u8>>> {
-        self.bytes(py, &selection.0, memory)
+        dtype: &Bound<'py, PyArrayDescr>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let length = self.length(&selection.0, memory)?;
+        let count = length.checked_div(dtype.itemsize()).unwrap_or(0) as u64;
+        fresh::array(dtype, &[count], length, |out| self.load(py, &selection.0, memory, out))
     }
 
-    /// Reads what is selected, converted to `memory`, into the bytes of an array.
+    /// Reads what is selected into an array, which holds as many bytes.
     fn read_into(
         &self,
         py: Python<'_>,
         selection: &PySelection,
         memory: &PyDatatype,
-        array: &Bound<'_, PyArray1<u8>>,
+        bytes: &Bound<'_, PyArray1<u8>>,
     ) -> PyResult<()> {
-        let mut held = array.try_readwrite()?;
-        let out = held.as_slice_mut()?;
-        py.detach(|| self.0.read_bytes_into(&selection.0, &memory.0, out)).raise_moving()
+        let mut held = bytes.try_readwrite()?;
+        self.load(py, &selection.0, memory, held.as_slice_mut()?)
     }
 
     /// What is selected, as plain values.
@@ -222,23 +228,16 @@ impl PyDataset {
         py: Python<'py>,
         args: &Bound<'py, PyTuple>,
         memory: &PyDatatype,
-        dtype: &Bound<'py, PyAny>,
+        dtype: &Bound<'py, PyArrayDescr>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let dims = self.0.shape();
         if dims.is_empty() || !args.iter().all(|arg| pick::is_simple(&arg)) {
             return Ok(None);
         }
         let pick = Pick::parse(args, &dims)?;
-        let bytes = self.bytes(py, &pick.selection, memory)?;
-        let array = bytes.call_method1(intern!(py, "view"), (dtype,))?;
-        let shape = pick.shape();
-        if shape.is_empty() {
-            return array.get_item(0).map(Some);
-        }
-        if let [_] = shape.as_slice() {
-            return Ok(Some(array));
-        }
-        array.call_method1(intern!(py, "reshape"), (PyTuple::new(py, shape)?,)).map(Some)
+        let length = self.length(&pick.selection, memory)?;
+        fresh::array(dtype, &pick.shape(), length, |out| self.load(py, &pick.selection, memory, out))
+            .map(Some)
     }
 
     /// `dataset[args] = array` in one step, of a dense array of elements of `memory`; false when `args` are not
@@ -259,7 +258,8 @@ impl PyDataset {
         if !same || array.is_empty() {
             return Ok(false);
         }
-        let bytes = array.call_method1("reshape", (-1,))?.call_method1("view", ("u1",))?;
+        let bytes = array.call_method1(intern!(py, "reshape"), (-1,))?;
+        let bytes = bytes.call_method1(intern!(py, "view"), (intern!(py, "u1"),))?;
         let held = bytes.cast::<PyArray1<u8>>()?.readonly();
         let bytes = held.as_slice()?;
         py.detach(|| self.0.write_bytes(&pick.selection, &memory.0, bytes)).raise_moving()?;
@@ -375,8 +375,8 @@ impl PyDataset {
     }
 
     /// The mappings of a virtual dataset: selection, file, path, selection in the source.
-    fn mappings(&self) -> PyResult<Option<Vec<Mapping>>> {
-        let Some(layout) = self.0.virtual_layout().raise()? else { return Ok(None) };
+    fn mappings(&self, py: Python<'_>) -> PyResult<Option<Vec<Mapping>>> {
+        let Some(layout) = py.detach(|| self.0.virtual_layout()).raise()? else { return Ok(None) };
         let mapping = |mapping: hyperslab::VirtualMapping| {
             let here = PySelection(mapping.virtual_selection().clone());
             let there = PySelection(mapping.source_selection().clone());

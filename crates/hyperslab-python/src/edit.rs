@@ -80,7 +80,8 @@ pub(crate) fn dataset(
     if let Some(fill) = options.get_item("fill")?.filter(|fill| !fill.is_none()) {
         builder = builder.fill_with(&value::of(&datatype.0, &fill)?).raise()?;
     }
-    builder = builder.track_order(given(options, "attribute_order")?);
+    builder =
+        builder.track_order(given(options, "attribute_order")?).track_times(given(options, "track_times")?);
     let allocation = match given::<u8>(options, "alloc_time")? {
         1 => Allocation::Early,
         2 => Allocation::Late,

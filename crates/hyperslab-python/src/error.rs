@@ -2,7 +2,7 @@
 
 use hyperslab::{Error, ErrorKind};
 use pyo3::exceptions::{PyKeyError, PyOSError, PyRuntimeError, PyValueError};
-use pyo3::prelude::{PyErr, PyResult};
+use pyo3::prelude::{PyErr, PyResult, Python};
 use std::io;
 
 /// The exception for `error`, with its whole message.
@@ -18,6 +18,10 @@ pub(crate) fn raised(error: &Error) -> PyErr {
 
 /// Python chooses the subclass of `OSError` by the number of the error.
 fn os_error(cause: Option<&io::Error>, message: String) -> PyErr {
+    // What a Python file object raised is raised again.
+    if let Some(raised) = cause.and_then(io::Error::get_ref).and_then(|cause| cause.downcast_ref::<PyErr>()) {
+        return Python::attach(|py| raised.clone_ref(py));
+    }
     let number = cause.and_then(|cause| match (cause.raw_os_error(), cause.kind()) {
         (None, io::ErrorKind::WouldBlock) => Some(WOULD_BLOCK),
         (number, _) => number,

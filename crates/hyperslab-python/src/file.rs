@@ -5,9 +5,12 @@ use crate::edit;
 use crate::error::Raise;
 use crate::object::PyObject;
 use crate::selection::PySelection;
+use crate::stream::Stream;
 use hyperslab::{File, Limits, Locking, Mount, OpenOptions, ReferenceKind, SourcePolicy, WriterState};
 use pyo3::exceptions::PyValueError;
-use pyo3::prelude::{Bound, FromPyObject, PyRef, PyResult, Python, pyclass, pyfunction, pymethods};
+use pyo3::prelude::{
+    Bound, FromPyObject, Py, PyAny, PyRef, PyResult, Python, pyclass, pyfunction, pymethods,
+};
 use pyo3::types::{PyBytes, PyDict};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -46,20 +49,27 @@ pub(crate) struct Opening {
     sources: Option<String>,
 }
 
+impl Opening {
+    fn options(self) -> PyResult<OpenOptions> {
+        let mut all = Limits::default();
+        self.limits.iter().try_for_each(|(name, value)| all.set(name, *value)).raise()?;
+        let locking = self.locking.as_deref().map(locks).transpose()?.unwrap_or_default();
+        let mut options = OpenOptions::new().locking(locking).limits(all).swmr(self.swmr);
+        if let Some(prefix) = self.vds_prefix {
+            options = options.vds_prefix(prefix);
+        }
+        if let Some(sources) = self.sources {
+            options = options.sources(SourcePolicy::from(sources.as_str()));
+        }
+        Ok(options)
+    }
+}
+
 /// Opens a file.
 #[pyfunction]
 pub(crate) fn open(py: Python<'_>, path: Vec<u8>, options: Opening) -> PyResult<PyFile> {
-    let Opening { writable, swmr, locking, vds_prefix, limits, sources } = options;
-    let mut all = Limits::default();
-    limits.iter().try_for_each(|(name, value)| all.set(name, *value)).raise()?;
-    let locking = locking.as_deref().map(locks).transpose()?.unwrap_or_default();
-    let mut options = OpenOptions::new().locking(locking).limits(all).swmr(swmr);
-    if let Some(prefix) = vds_prefix {
-        options = options.vds_prefix(prefix);
-    }
-    if let Some(sources) = sources {
-        options = options.sources(SourcePolicy::from(sources.as_str()));
-    }
+    let writable = options.writable;
+    let options = options.options()?;
     let path = PathBuf::from(OsStr::from_bytes(&path));
     py.detach(|| if writable { options.open_rw(path) } else { options.open(path) }).raise().map(PyFile)
 }
@@ -89,10 +99,34 @@ pub(crate) fn create_bytes(py: Python<'_>, options: &Bound<'_, PyDict>) -> PyRes
 
 /// Opens a file whose bytes are in memory.
 #[pyfunction]
-#[pyo3(signature = (bytes, *, writable = false))]
-pub(crate) fn open_bytes(py: Python<'_>, bytes: Vec<u8>, writable: bool) -> PyResult<PyFile> {
-    let open = || if writable { OpenOptions::new().open_rw_bytes(bytes) } else { File::from_bytes(bytes) };
-    py.detach(open).raise().map(PyFile)
+pub(crate) fn open_bytes(py: Python<'_>, bytes: Vec<u8>, options: Opening) -> PyResult<PyFile> {
+    let writable = options.writable;
+    let options = options.options()?;
+    py.detach(|| if writable { options.open_rw_bytes(bytes) } else { options.open_bytes(bytes) })
+        .raise()
+        .map(PyFile)
+}
+
+/// Makes a file in a stream of Python's.
+#[pyfunction]
+#[pyo3(signature = (stream, *, options))]
+pub(crate) fn create_stream(
+    py: Python<'_>,
+    stream: Py<PyAny>,
+    options: &Bound<'_, PyDict>,
+) -> PyResult<PyFile> {
+    let options = edit::file_options(options)?;
+    py.detach(|| options.create_on(Stream(stream))).raise().map(PyFile)
+}
+
+/// Opens a file that is in a stream of Python's.
+#[pyfunction]
+pub(crate) fn open_stream(py: Python<'_>, stream: Py<PyAny>, options: Opening) -> PyResult<PyFile> {
+    let (writable, stream) = (options.writable, Stream(stream));
+    let options = options.options()?;
+    py.detach(|| if writable { options.open_rw_on(stream) } else { options.open_on(stream) })
+        .raise()
+        .map(PyFile)
 }
 
 fn kind(region: bool) -> ReferenceKind {
@@ -204,8 +238,8 @@ impl PyFile {
     }
 
     /// The address of the object a reference points at; 0 for a null reference.
-    fn referenced_address(&self, region: bool, bytes: Vec<u8>) -> PyResult<u64> {
-        let referenced = self.0.referenced(kind(region), &bytes).raise()?;
+    fn referenced_address(&self, py: Python<'_>, region: bool, bytes: Vec<u8>) -> PyResult<u64> {
+        let referenced = py.detach(|| self.0.referenced(kind(region), &bytes)).raise()?;
         Ok(referenced.map_or(0, |referenced| referenced.address()))
     }
 }

@@ -10,9 +10,11 @@ mod edit;
 mod error;
 mod extent;
 mod file;
+mod fresh;
 mod object;
 mod pick;
 mod selection;
+mod stream;
 mod value;
 
 /// What `hyperslab` stands on.
@@ -25,7 +27,7 @@ mod _native {
     #[pymodule_export]
     use crate::datatype::PyDatatype;
     #[pymodule_export]
-    use crate::file::{PyFile, create, create_bytes, open, open_bytes};
+    use crate::file::{PyFile, create, create_bytes, create_stream, open, open_bytes, open_stream};
     #[pymodule_export]
     use crate::object::PyObject;
     #[pymodule_export]

@@ -8,11 +8,11 @@ use crate::error::Raise;
 use crate::file::PyFile;
 use crate::selection::PySelection;
 use crate::value;
-use hyperslab::{Attribute, AttributeData, ErrorKind, Group, Link, LinkKind, Object};
+use hyperslab::{Attribute, AttributeData, CopyOptions, ErrorKind, Group, Link, LinkKind, Object};
 use numpy::{PyArray1, PyArrayMethods};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
-use pyo3::prelude::{Bound, Py, PyAny, PyResult, Python, pyclass, pymethods};
+use pyo3::prelude::{Bound, Py, PyAny, PyRef, PyResult, Python, pyclass, pymethods};
 use pyo3::types::{PyBytes, PyDict, PyDictMethods};
 
 /// A group, a dataset or a named datatype.
@@ -20,11 +20,27 @@ use pyo3::types::{PyBytes, PyDict, PyDictMethods};
 #[derive(Debug)]
 pub(crate) struct PyObject(pub(crate) Object);
 
+/// A datatype, and what has its name if it has one.
+type Typed<'py> = (PyRef<'py, PyDatatype>, Option<PyRef<'py, PyObject>>);
+
 impl PyObject {
-    fn put(&self, name: Vec<u8>, data: AttributeData) -> PyResult<PyAttribute> {
-        let location = self.0.location();
-        location.set_attribute(&name, data).raise()?;
-        location.attribute(&name).map(PyAttribute).raise()
+    fn put(
+        &self,
+        py: Python<'_>,
+        name: &[u8],
+        data: AttributeData,
+        named: Option<&Self>,
+    ) -> PyResult<PyAttribute> {
+        let data = match named {
+            Some(Self(Object::Datatype(named))) => data.named_datatype(named),
+            _ => data,
+        };
+        let put = || {
+            let location = self.0.location();
+            location.set_attribute(name, data)?;
+            location.attribute(name)
+        };
+        py.detach(put).map(PyAttribute).raise()
     }
 
     fn group(&self) -> PyResult<&Group> {
@@ -82,7 +98,7 @@ impl PyObject {
 
     /// Address, links, time of change and what is tracked.
     fn info<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let info = self.0.location().info().raise()?;
+        let info = py.detach(|| self.0.location().info()).raise()?;
         let dict = PyDict::new(py);
         dict.set_item("address", self.0.address())?;
         dict.set_item("links", info.links)?;
@@ -171,6 +187,21 @@ impl PyObject {
         Ok(Self(Object::Dataset(dataset)))
     }
 
+    /// Copies an object of any file, with what is in it, to a name in this group.
+    fn copy(&self, py: Python<'_>, name: Vec<u8>, source: &Self, flags: u32) -> PyResult<()> {
+        let group = self.group()?;
+        let copy = || {
+            let options = CopyOptions::new()
+                .shallow(flags & 1 != 0)
+                .expand_soft(flags & 2 != 0)
+                .expand_external(flags & 4 != 0)
+                .expand_references(flags & 8 != 0)
+                .without_attributes(flags & 16 != 0);
+            group.copy(&source.0, name, &options)
+        };
+        py.detach(copy).raise().map(drop)
+    }
+
     /// Gives a datatype a name.
     fn commit(&self, py: Python<'_>, name: Vec<u8>, datatype: &PyDatatype) -> PyResult<Self> {
         let group = self.group()?;
@@ -207,34 +238,40 @@ impl PyObject {
     /// Gives the object an attribute with these elements, of the datatype `memory`, or with zeroes.
     fn set_attribute(
         &self,
+        py: Python<'_>,
         name: Vec<u8>,
-        datatype: &PyDatatype,
+        datatype: Typed<'_>,
         dims: Option<Vec<u64>>,
-        memory: Option<&PyDatatype>,
-        elements: Option<&Bound<'_, PyArray1<u8>>>,
+        elements: Option<(PyRef<'_, PyDatatype>, Bound<'_, PyArray1<u8>>)>,
     ) -> PyResult<PyAttribute> {
         let extent = edit::extent(dims, None)?;
-        let elements = elements.map(PyArrayMethods::to_vec).transpose()?;
-        let data = match (memory, elements) {
-            (Some(memory), Some(elements)) => {
-                AttributeData::converted(datatype.0.clone(), extent, &memory.0, &elements).raise()?
+        let data = match elements {
+            Some((memory, elements)) => {
+                AttributeData::converted(datatype.0.0.clone(), extent, &memory.0, &elements.to_vec()?)
+                    .raise()?
             }
-            _ => AttributeData::zeroes(datatype.0.clone(), extent).raise()?,
+            None => AttributeData::zeroes(datatype.0.0.clone(), extent).raise()?,
         };
-        self.put(name, data)
+        self.put(py, &name, data, datatype.1.as_deref())
     }
 
     /// Gives the object an attribute with these plain values.
     fn set_attribute_values(
         &self,
+        py: Python<'_>,
         name: Vec<u8>,
-        datatype: &PyDatatype,
+        datatype: Typed<'_>,
         dims: Option<Vec<u64>>,
         values: &Bound<'_, PyAny>,
     ) -> PyResult<PyAttribute> {
-        let values = value::all_of(&datatype.0, values)?;
+        let values = value::all_of(&datatype.0.0, values)?;
         let extent = edit::extent(dims, None)?;
-        self.put(name, AttributeData::from_values(datatype.0.clone(), extent, values))
+        self.put(
+            py,
+            &name,
+            AttributeData::from_values(datatype.0.0.clone(), extent, values),
+            datatype.1.as_deref(),
+        )
     }
 
     fn delete_attribute(&self, py: Python<'_>, name: Vec<u8>) -> PyResult<()> {
@@ -249,17 +286,19 @@ impl PyObject {
     fn region<'py>(&self, py: Python<'py>, selection: &PySelection) -> PyResult<Bound<'py, PyBytes>> {
         match &self.0 {
             Object::Dataset(dataset) => {
-                Ok(PyBytes::new(py, &dataset.region_reference(&selection.0).raise()?))
+                let bytes = py.detach(|| dataset.region_reference(&selection.0)).raise()?;
+                Ok(PyBytes::new(py, &bytes))
             }
             _ => Err(PyTypeError::new_err("only datasets have regions")),
         }
     }
 
     /// The named datatype of a dataset's elements, if it has a name.
-    fn named_datatype(&self) -> PyResult<Option<Self>> {
+    fn named_datatype(&self, py: Python<'_>) -> PyResult<Option<Self>> {
         match &self.0 {
             Object::Dataset(dataset) => {
-                Ok(dataset.named_datatype().raise()?.map(|named| Self(Object::Datatype(named))))
+                let named = py.detach(|| dataset.named_datatype()).raise()?;
+                Ok(named.map(|named| Self(Object::Datatype(named))))
             }
             _ => Ok(None),
         }

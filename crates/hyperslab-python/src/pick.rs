@@ -168,6 +168,11 @@ fn take(arg: &Bound<'_, PyAny>, dim: u64) -> PyResult<Take> {
     if let Ok(slice) = arg.cast::<PySlice>() {
         return sliced(slice, dim);
     }
+    if arg.is_exact_instance_of::<PyInt>()
+        && let Ok(at) = arg.extract::<i64>()
+    {
+        return coordinate(at, dim).map(Take::One);
+    }
     let number = if arg.is_instance_of::<PyBool>() { None } else { arg.extract::<i64>().ok() };
     if let Some(at) = number.filter(|_| !arg.hasattr("__len__").unwrap_or(false)) {
         return coordinate(at, dim).map(Take::One);
@@ -181,12 +186,11 @@ fn take(arg: &Bound<'_, PyAny>, dim: u64) -> PyResult<Take> {
 }
 
 fn sliced(slice: &Bound<'_, PySlice>, dim: u64) -> PyResult<Take> {
-    let step = slice.getattr(intern!(slice.py(), "step"))?;
-    if !step.is_none() && step.extract::<i64>()? < 1 {
-        return Err(PyValueError::new_err(format!("step must be at least 1, got {step}")));
-    }
     let signed = isize::try_from(dim).map_err(|_| PyIndexError::new_err("an axis longer than memory"))?;
     let of = slice.indices(signed)?;
+    if of.step < 1 {
+        return Err(PyValueError::new_err(format!("Step must be >= 1 (got {})", of.step)));
+    }
     let (start, stride) = (unsigned(of.start), unsigned(of.step));
     let count = unsigned(of.stop).saturating_sub(start).div_ceil(stride.max(1));
     Ok(Take::Slab(AxisSlab { start, stride, count: Some(count), block: Some(1) }))
@@ -200,8 +204,8 @@ fn coordinate(at: i64, dim: u64) -> PyResult<u64> {
     let counted = if at < 0 { i128::from(dim) + i128::from(at) } else { i128::from(at) };
     match u64::try_from(counted) {
         Ok(counted) if counted < dim => Ok(counted),
-        _ if dim == 0 => Err(PyIndexError::new_err(format!("index {at} is out of range for an empty axis"))),
-        _ => Err(PyIndexError::new_err(format!("index ({at}) out of range for (0-{})", dim - 1))),
+        _ if dim == 0 => Err(PyIndexError::new_err(format!("Index ({at}) out of range for empty dimension"))),
+        _ => Err(PyIndexError::new_err(format!("Index ({at}) out of range for (0-{})", dim - 1))),
     }
 }
 
@@ -233,7 +237,7 @@ fn listed(arg: &Bound<'_, PyAny>, dim: u64) -> PyResult<Take> {
     let listed: Vec<i64> = array.call_method1("astype", ("i8",))?.call_method0("tolist")?.extract()?;
     let listed = listed.into_iter().map(|at| coordinate(at, dim)).collect::<PyResult<Vec<_>>>()?;
     if listed.iter().zip(listed.iter().skip(1)).any(|(first, second)| first >= second) {
-        return Err(PyTypeError::new_err("indexing elements must be in increasing order"));
+        return Err(PyTypeError::new_err("Indexing elements must be in increasing order"));
     }
     Ok(Take::List(listed))
 }

@@ -3,6 +3,7 @@
 import io
 import multiprocessing
 import pickle
+import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 
@@ -31,6 +32,17 @@ def test_a_child_process_reads_an_open_dataset(path, method):
         dataset = file["plain"]
         with multiprocessing.get_context(method).Pool(1) as pool:
             assert pool.apply(_sum, (dataset,)) == _sum(dataset)
+
+
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_forked_process_reads_with_the_handle_it_has(path):
+    with hyperslab.File(path) as file:
+        dataset = file["plain"]
+        expected = _sum(dataset)
+        child = multiprocessing.get_context("fork").Process(target=lambda: sys.exit(_sum(dataset) != expected))
+        child.start()
+        child.join(60)
+        assert child.exitcode == 0 and _sum(dataset) == expected
 
 
 def test_many_threads_read_one_dataset(path):

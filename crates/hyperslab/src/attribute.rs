@@ -3,6 +3,7 @@
 use crate::datatype::{Conversion, Datatype, Value};
 use crate::error::{Error, Place, Result, to_usize};
 use crate::file_state::FileState;
+use crate::group::{NamedDatatype, Object};
 use crate::layout::fresh;
 use crate::location::place;
 use crate::object::attributes::{self, StoredAttribute};
@@ -54,6 +55,19 @@ impl Attribute {
     #[must_use]
     pub fn datatype(&self) -> &Datatype {
         &self.stored.datatype
+    }
+
+    /// The named datatype that the elements are of, when it has a name of its own.
+    ///
+    /// # Errors
+    /// `Malformed` when it cannot be read.
+    pub fn named_datatype(&self) -> Result<Option<NamedDatatype>> {
+        let Some(address) = self.stored.named else { return Ok(None) };
+        let open = || Object::open(&self.file, address, b"");
+        match self.file.attempt(open).at(|| self.place())? {
+            Object::Datatype(named) => Ok(Some(named)),
+            _ => Ok(None),
+        }
     }
 
     /// How many elements there are.

@@ -2,8 +2,10 @@
 
 use crate::datatype::{CharacterSet, Conversion, Datatype, Element, NoHeap, Value};
 use crate::error::{Error, Place, Result, to_usize};
-use crate::format::bytes::Wire;
+use crate::format::bytes::{Address, Wire};
 use crate::format::message::attribute::AttributeParts;
+use crate::format::message::other::Shared;
+use crate::group::NamedDatatype;
 use crate::location::Location;
 use crate::object::attributes;
 use crate::space::Extent;
@@ -27,6 +29,8 @@ use ndarray::{ArrayBase, Data, Dimension};
 #[derive(Clone, Debug)]
 pub struct AttributeData {
     datatype: Datatype,
+    /// The header of the named datatype, when it is one.
+    named: Option<Address>,
     extent: Extent,
     elements: Stuff,
 }
@@ -41,13 +45,20 @@ impl AttributeData {
     /// Elements of a datatype, as their bytes in row-major order.
     #[must_use]
     pub fn from_bytes(datatype: Datatype, extent: Extent, bytes: Vec<u8>) -> Self {
-        Self { datatype, extent, elements: Stuff::Bytes(bytes) }
+        Self { datatype, named: None, extent, elements: Stuff::Bytes(bytes) }
     }
 
     /// Elements of a datatype, as values in row-major order.
     #[must_use]
     pub fn from_values(datatype: Datatype, extent: Extent, values: Vec<Value>) -> Self {
-        Self { datatype, extent, elements: Stuff::Values(values) }
+        Self { datatype, named: None, extent, elements: Stuff::Values(values) }
+    }
+
+    /// The same elements, of a named datatype of the same file, which has to be the one they are of.
+    #[must_use]
+    pub fn named_datatype(mut self, named: &NamedDatatype) -> Self {
+        self.named = Some(named.address);
+        self
     }
 
     /// Elements of a datatype, all zero: numbers of that value, and nothing of variable length.
@@ -149,7 +160,7 @@ impl Location {
     }
 
     fn put(&self, name: &[u8], data: AttributeData) -> Result<()> {
-        let AttributeData { datatype, extent, elements } = data;
+        let AttributeData { datatype, named, extent, elements } = data;
         let objects = &self.file.objects;
         let bytes = match elements {
             Stuff::Bytes(bytes) => bytes,
@@ -166,13 +177,16 @@ impl Location {
         }
         let md = self.file.metadata();
         let (mut kind, mut space) = (md.sink(), md.sink());
-        datatype.write(&mut kind)?;
+        match named {
+            Some(address) => Shared::Committed(address).write(&mut kind)?,
+            None => datatype.write(&mut kind)?,
+        }
         extent.write(&mut space)?;
         let message = AttributeParts {
             name,
             utf8: !name.is_ascii(),
             datatype: kind.bytes(),
-            datatype_shared: false,
+            datatype_shared: named.is_some(),
             dataspace: space.bytes(),
             dataspace_shared: false,
             data: &bytes,

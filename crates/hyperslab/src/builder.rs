@@ -103,6 +103,7 @@ pub struct DatasetBuilder {
     fill_time: FillTime,
     allocation: Allocation,
     track_order: bool,
+    track_times: bool,
 }
 
 impl DatasetBuilder {
@@ -118,6 +119,7 @@ impl DatasetBuilder {
             fill_time: FillTime::default(),
             allocation: Allocation::default(),
             track_order: false,
+            track_times: false,
         }
     }
 
@@ -349,6 +351,12 @@ impl DatasetBuilder {
         self
     }
 
+    /// Whether the dataset says when it was made; in a file of the [earliest](Bounds::Earliest) form every one does.
+    pub fn track_times(mut self, on: bool) -> Self {
+        self.track_times = on;
+        self
+    }
+
     /// Uses a named datatype.
     pub fn named_datatype(mut self, named: &crate::group::NamedDatatype) -> Self {
         self.datatype = named.datatype().clone();
@@ -440,6 +448,7 @@ impl DatasetBuilder {
             spare: edit::ROOM,
             track_attributes: self.track_order,
             index_attributes: self.track_order,
+            now: (self.track_times && md.bounds() != Bounds::Earliest).then(|| modification_time().seconds),
             whole: matches!(layout, DataLayout::Chunked(_)),
         };
         let address = edit::create_apart(md, messages, options)?;

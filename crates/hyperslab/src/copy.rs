@@ -286,6 +286,7 @@ impl<'a> Copier<'a> {
             spare: edit::ROOM,
             track_attributes: flags & TRACKED != 0,
             index_attributes: flags & INDEXED != 0,
+            now: original.prefix.changed,
             whole: true,
         };
         edit::create(self.to.metadata(), messages, options)

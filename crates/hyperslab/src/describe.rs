@@ -173,7 +173,7 @@ impl Location {
         let header = self.file.attempt(|| self.header()).at(|| self.place())?;
         let byte = |kind, at: usize| header.first(kind).and_then(|message| message.body.get(at).copied());
         let time = header.first(kind::TIME).and_then(|message| message.body.get(4..8)?.first_chunk::<4>());
-        let changed = time.map(|bytes| u32::from_le_bytes(*bytes));
+        let changed = time.map(|bytes| u32::from_le_bytes(*bytes)).or(header.prefix.changed);
         Ok(ObjectInfo {
             links: header.link_count(),
             changed: changed.unwrap_or(0),

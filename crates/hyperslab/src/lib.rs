@@ -86,6 +86,7 @@ pub use status::{Gaps, MappingStatus, Problem, SourceFile};
 pub use storage::holders::{HeldLock, Holder};
 pub use storage::lock::Locking;
 pub use storage::mount::Mount;
+pub use storage::{ReadAt, WriteAt};
 pub use swmr::growth::Growth;
 pub use swmr::wait::WriterState;
 pub use vds::access::{DatasetAccess, ExtentView};

@@ -304,10 +304,15 @@ impl OpenOptions {
     /// # Errors
     /// `Usage` for a user block of another size than a power of two.
     pub fn create_in_memory(&self) -> Result<File> {
-        let storage = Arc::new(MemoryStorage::default());
-        let mut state = FileState::create(storage as Arc<dyn WriteAt>, self, false)?;
-        state.adopt(self.settled(&state.place));
-        Ok(File { state: Arc::new(state) })
+        self.create_on(MemoryStorage::default())
+    }
+
+    /// Opens a file in memory to read.
+    ///
+    /// # Errors
+    /// `Malformed` when the bytes are not a sound HDF5 file.
+    pub fn open_bytes(&self, bytes: Vec<u8>) -> Result<File> {
+        self.open_on(MemoryStorage::new(bytes))
     }
 
     /// Opens a file in memory to read and write.
@@ -315,10 +320,37 @@ impl OpenOptions {
     /// # Errors
     /// `Malformed` when the bytes are not a sound HDF5 file.
     pub fn open_rw_bytes(&self, bytes: Vec<u8>) -> Result<File> {
-        let storage = Arc::new(MemoryStorage::new(bytes));
-        let mut state = FileState::open_writable(storage as Arc<dyn WriteAt>, false)?;
+        self.open_rw_on(MemoryStorage::new(bytes))
+    }
+
+    /// Opens a file to read that is wherever `storage` says. It has no path, so other files that it names are looked
+    /// for in the current directory; and nobody is kept from writing it.
+    ///
+    /// # Errors
+    /// `Malformed` when the bytes are not a sound HDF5 file, `Io` when they cannot be read.
+    pub fn open_on(&self, storage: impl ReadAt + 'static) -> Result<File> {
+        Ok(self.on_its_own(FileState::open(Arc::new(storage))?))
+    }
+
+    /// As [`open_on`](Self::open_on), to read and write.
+    ///
+    /// # Errors
+    /// As [`open_on`](Self::open_on).
+    pub fn open_rw_on(&self, storage: impl WriteAt + 'static) -> Result<File> {
+        Ok(self.on_its_own(FileState::open_writable(Arc::new(storage), false)?))
+    }
+
+    /// Makes a file where `storage` says, which has no bytes yet.
+    ///
+    /// # Errors
+    /// `Usage` for a user block of another size than a power of two, `Io` when bytes cannot be written.
+    pub fn create_on(&self, storage: impl WriteAt + 'static) -> Result<File> {
+        Ok(self.on_its_own(FileState::create(Arc::new(storage), self, false)?))
+    }
+
+    fn on_its_own(&self, mut state: FileState) -> File {
         state.adopt(self.settled(&state.place));
-        Ok(File { state: Arc::new(state) })
+        File { state: Arc::new(state) }
     }
 
     fn make(&self, path: &Path, before: Before) -> Result<File> {

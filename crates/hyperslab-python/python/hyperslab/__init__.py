@@ -5,6 +5,7 @@ can be pickled, and virtual datasets tell what they lack (``Dataset.gaps()``, ``
 """
 
 from . import h5, h5a, h5d, h5ds, h5f, h5fd, h5g, h5i, h5l, h5o, h5p, h5pl, h5r, h5s, h5t, h5z, version
+from ._alias import install_as_h5py
 from ._errors import silence_errors, unsilence_errors  # noqa: F401
 from ._hl import filters
 from ._hl.attrs import AttributeManager
@@ -51,6 +52,6 @@ __all__ = [
     "__version__", "check_complex_dtype", "check_dtype", "check_enum_dtype", "check_opaque_dtype", "check_ref_dtype",
     "check_string_dtype", "check_vlen_dtype", "complex_compat_dtype", "enable_ipython_completer", "enum_dtype", "filters",
     "get_config", "h5", "h5a", "h5d", "h5ds", "h5f", "h5fd", "h5g", "h5i", "h5l", "h5o", "h5p", "h5pl", "h5r", "h5s", "h5t",
-    "h5z", "is_hdf5", "opaque_dtype", "ref_dtype", "register_driver", "registered_drivers", "regionref_dtype",
+    "h5z", "install_as_h5py", "is_hdf5", "opaque_dtype", "ref_dtype", "register_driver", "registered_drivers", "regionref_dtype",
     "special_dtype", "string_dtype", "unregister_driver", "version", "vlen_dtype",
 ]  # fmt: skip

@@ -2,13 +2,11 @@
 
 import numpy as np
 
-from . import _describe, _hints
+from . import _describe, _hints, _native
 
 
 def native_type(dt):
     """The engine's datatype for numpy arrays of ``dt``, which holds no objects."""
-    from . import _native
-
     return _native.Datatype(_describe.describe(dt))
 
 

@@ -136,9 +136,7 @@ def _opaque_dtype(of):
 
 
 def _reference_dtype(of):
-    from .h5r import Reference, RegionReference
-
-    kinds = {"object": Reference, "region": RegionReference}
+    kinds = {"object": _hints.Reference, "region": _hints.RegionReference}
     if of[2] not in kinds:
         raise TypeError(f"numpy has no dtype for references of kind {of[2]!r}")
     return _hints.special_dtype(ref=kinds[of[2]])
@@ -214,8 +212,6 @@ def _described_string(dt, _):
 
 
 def _described_object(dt, logical):
-    from .h5r import Reference
-
     vlen, ref = _hints.check_vlen_dtype(dt), _hints.check_ref_dtype(dt)
     if vlen is None and ref is None:
         if not logical:
@@ -224,7 +220,7 @@ def _described_object(dt, logical):
     if not logical:
         return ("opaque", 8, OBJECT_TAG) if ref is None else ("reference", 8, "object")
     if ref is not None:
-        return ("reference", 8, "object") if ref is Reference else ("reference", 12, "region")
+        return ("reference", 8, "object") if ref is _hints.Reference else ("reference", 12, "region")
     if vlen is str:
         return ("vlen_string", 0, 1)
     if vlen is bytes:

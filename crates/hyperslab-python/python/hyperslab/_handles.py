@@ -4,6 +4,8 @@ import os
 import threading
 import warnings
 
+from . import _native
+
 _lock = threading.RLock()
 _shared: "dict[tuple, SharedFile]" = {}
 #: Files whose users were warned of where they are.
@@ -21,6 +23,10 @@ class SharedFile:
         self.users = 0
         #: Called with the file's bytes when it is flushed or closed, for files that are in memory.
         self.on_flush = None
+        #: Called once it is closed.
+        self.on_close = None
+        #: How the file was made, when it was made here.
+        self.fcpl = None
         self.swmr = False
         #: Whether it is read while somebody else may be writing it.
         self.live = False
@@ -83,7 +89,9 @@ class SharedFile:
                 os.close(self._descriptor)
             # Whoever still has a closed handle holds no lock by it.
             self.native.close()
-            self.on_flush = None
+            if self.on_close is not None:
+                self.on_close()
+            self.on_flush = self.on_close = None
 
 
 class OpenFile:
@@ -94,13 +102,15 @@ class OpenFile:
         self.open = True
         #: What the file was opened with, so that a copy of the handle can be opened elsewhere.
         self.options = options
+        #: Whether missing sources of virtual datasets are looked for before each read.
+        self.checks_sources = options.get("vds_missing", "fill") != "fill"
         with _lock:
             shared.users += 1
 
-    @property
-    def checks_sources(self):
-        """Whether missing sources of virtual datasets are looked for before each read."""
-        return self.options.get("vds_missing", "fill") != "fill"
+    def describe(self, **options):
+        """Keeps more of what the file was opened with."""
+        self.options.update(options)
+        self.checks_sources = self.options.get("vds_missing", "fill") != "fill"
 
     @property
     def native(self):
@@ -158,9 +168,10 @@ def beside(file, native, opened):
     if shared is not None and shared.native.same(file):
         return OpenFile(shared, **opened.options), native
     where = native.path
-    if shared is None and opened.shared.writable:
-        del file
-        shared = _writable(path)
+    if shared is None and opened.shared.writable and os.access(path, os.W_OK):
+        # What was opened to follow the link would keep out who writes.
+        file.close()
+        shared = _writable(path) or keep(_native.open(path, {"writable": False}), path, False)
     if shared is None:
         shared = SharedFile(native.file, path, False)
         shared.live = live
@@ -171,8 +182,6 @@ def beside(file, native, opened):
 
 def _writable(path):
     """The file at ``path``, opened to write; ``None`` when that is not to be had."""
-    from . import _native
-
     try:
         return keep(_native.open(path, {"writable": True}), path, True)
     except OSError:

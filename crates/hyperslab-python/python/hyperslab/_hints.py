@@ -7,6 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+# The classes of references and the options of the package, which come from modules that need this one.
+Reference = RegionReference = get_config = None
+
 
 class string_info(NamedTuple):
     """How a string is stored: its encoding, and its length in bytes or ``None`` for any length."""
@@ -63,8 +66,6 @@ def opaque_dtype(np_dtype):
 
 def complex_compat_dtype(complex_dtype):
     """A structured dtype by which complex numbers are stored as a compound of two floats."""
-    from .h5 import get_config
-
     dtype = np.dtype(complex_dtype)
     if dtype.kind != "c":
         raise TypeError(f"{dtype} is not complex")
@@ -74,8 +75,6 @@ def complex_compat_dtype(complex_dtype):
 
 def check_complex_dtype(dtype):
     """The complex dtype that ``dtype`` stands for, or ``None``."""
-    from .h5 import get_config
-
     dtype = np.dtype(dtype)
     if dtype.kind == "c":
         return dtype
@@ -135,8 +134,6 @@ def special_dtype(**kwds):
         except (TypeError, ValueError):
             raise TypeError("an enumeration is given as (basetype, dictionary)") from None
         return enum_dtype(values, base)
-    from .h5r import Reference, RegionReference
-
     if value not in (Reference, RegionReference):
         raise ValueError("a reference is a Reference or a RegionReference")
     return np.dtype("O", metadata={"ref": value})

@@ -1,6 +1,7 @@
 """Identifiers of what is in a file: what groups, datasets and named datatypes have in common."""
 
 from . import _handles, _native
+from ._errors import ClosedError
 from ._objects import ObjectID
 
 
@@ -36,7 +37,7 @@ class NodeID(ObjectID):
     def _need(self):
         """The engine's object, if it is still open."""
         if not self.valid:
-            raise ValueError(f"Not a {self._what} (the identifier or its file is closed)")
+            raise ClosedError(f"Not a {self._what} (the identifier or its file is closed)")
         return self._object
 
     _what = "location"
@@ -65,8 +66,6 @@ class NodeID(ObjectID):
 
 def wrapped(opened, native, path):
     """The identifier of an object of the engine."""
-    from . import h5d, h5g, h5t
-
     file = native.file
     if not file.same(opened.native):
         path = native.path
@@ -100,14 +99,12 @@ def find(loc, name):
         return loc
     if b"\0" in path:
         raise ValueError("a name cannot hold a NUL")
-    if path.startswith(b"/"):
-        native = start._opened.native.root()
+    native = start._opened.native.root() if path.startswith(b"/") else start._object
+    try:
         found = native if path.strip(b"/") == b"" else native.object(path)
-    else:
-        try:
-            found = start._object.object(path)
-        except FileNotFoundError as error:
-            raise KeyError(f"Unable to synchronously open object ({error})") from error
+    except FileNotFoundError as error:
+        # The file that an external link leads to.
+        raise KeyError(f"Unable to synchronously open object ({error})") from error
     return wrapped(start._opened, found, joined(start._path, path))
 
 
@@ -137,5 +134,8 @@ def has_link(native, name):
         return False
     return True
 
+
+# These need what is above. They are not looked for when they are needed: a program that ends finds no modules any more.
+from . import h5d, h5g, h5t  # noqa: E402
 
 __all__ = ["NodeID", "encoded", "find", "has_link", "joined", "located", "node", "parent_of", "wrapped", "_native"]

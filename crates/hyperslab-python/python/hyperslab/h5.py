@@ -1,6 +1,6 @@
 """The configuration of the package, and the constants of indexes and iteration."""
 
-from . import _versions
+from . import _hints, _versions
 
 INDEX_NAME, INDEX_CRT_ORDER = 0, 1
 ITER_INC, ITER_DEC, ITER_NATIVE = 0, 1, 2
@@ -87,3 +87,6 @@ def get_config():
 def get_libversion():
     """The version of HDF5 whose features this package offers."""
     return _versions.HDF5
+
+
+_hints.get_config = get_config

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import _convert, h5r, h5s, h5t
-from ._nodes import encoded, find, node
+from ._nodes import NodeID, encoded, find, node
 from ._objects import ObjectID, phil, with_phil  # noqa: F401
 
 
@@ -51,7 +51,9 @@ class AttrID(ObjectID):
 
     def get_type(self):
         if self._type is None:
-            self._type = h5t.of_native(self._attribute.datatype)
+            named = self._attribute.named_datatype()
+            place = None if named is None else NodeID(self._parent._opened, named, None)
+            self._type = h5t.of_native(self._attribute.datatype, place)
         return self._type
 
     def get_space(self):
@@ -88,18 +90,26 @@ class AttrID(ObjectID):
 def _store(parent, name, datatype, space, array):
     """Puts an attribute in the place of one of the same name, if there is one."""
     native = parent._need_writable("create an attribute", OSError)
-    dims = space._dims
+    dims, kind = space._dims, _typed(parent, datatype)
     if array is None or dims is None:
-        return native.set_attribute(name, datatype._native, dims, None, None)
+        return native.set_attribute(name, kind, dims, None)
     of = datatype._of
     flat = np.ascontiguousarray(array).reshape(-1)
     if _convert.is_plain(array.dtype) and not _has_heap(of):
         memory = _convert.native_type(np.dtype((array.dtype, tuple(of[2]))) if of[0] == "array" else array.dtype)
-        return native.set_attribute(name, datatype._native, dims, memory, flat.view(np.uint8) if flat.size else np.zeros(0, np.uint8))
+        flat = flat.view(np.uint8) if flat.size else np.zeros(0, np.uint8)
+        return native.set_attribute(name, kind, dims, (memory, flat))
     if of[0] == "array":
         flat = flat.reshape(-1, *of[2]) if array.dtype.kind != "O" else flat
     values = _convert.values_of(flat, of, h5r.unwrapper(parent._opened))
-    return native.set_attribute_values(name, datatype._native, dims, values)
+    return native.set_attribute_values(name, kind, dims, values)
+
+
+def _typed(parent, datatype):
+    """The engine's datatype, and the object of the same file that has its name, if there is one."""
+    place = getattr(datatype, "_node", None)
+    named = place._need() if place is not None and place._opened.shared is parent._opened.shared else None
+    return datatype._native, named
 
 
 def _has_heap(of):
@@ -135,7 +145,7 @@ def create(loc, name, tid, space, *, obj_name=b".", lapl=None):
     native = place._need_writable("create an attribute", OSError)
     if native.attribute(name) is not None:
         raise RuntimeError(f"Unable to synchronously create attribute (attribute already exists: {name!r})")
-    return AttrID(place, native.set_attribute(name, tid._native, space._dims, None, None))
+    return AttrID(place, native.set_attribute(name, _typed(place, tid), space._dims, None))
 
 
 def exists(loc, name, *, obj_name=b".", lapl=None):

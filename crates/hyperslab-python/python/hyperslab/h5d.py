@@ -64,14 +64,14 @@ class DatasetID(NodeID):
     @property
     def shape(self):
         self._need()
-        self._follow()
+        if self._virtual:
+            self._follow()
         self._queried = True
-        extent = self._dataset.extent
-        return None if extent is None else tuple(extent[0])
+        return self._dataset.shape
 
     def _follow(self):
         """Looks for the sources that decide the size of a virtual dataset."""
-        if self._virtual and not self._opened.shared.live:
+        if not self._opened.shared.live:
             self._dataset.refresh()
 
     @property
@@ -174,8 +174,8 @@ class DatasetID(NodeID):
         datatype = self._dataset.datatype
         if _convert.is_plain(dt) and not datatype.has_reference:
             memory = self._memory if dt is self._dtype and self._memory is not None else _convert.native_type(dt)
-            data = self._dataset.read(selection, memory)
-            return data.view(base).reshape(-1, *inner) if inner else data.view(base)
+            data = self._dataset.read(selection, memory, base)
+            return data.reshape(-1, *inner) if inner else data
         values = self._dataset.values(selection)
         return _convert.array_of(values, dt, self.get_type()._of, h5r.wrapper(self._opened))
 
@@ -193,9 +193,11 @@ class DatasetID(NodeID):
         if self._memory is None:
             if self._dtype is not None or self.dtype is None or self._memory is None:
                 return None
-        if not self._opened.open or self._closed or self._opened.checks_sources:
+        opened = self._opened
+        if not opened.open or self._closed or opened.checks_sources:
             return None
-        self._follow()
+        if self._virtual:
+            self._follow()
         return self._dataset.pick(args, self._memory, self._dtype)
 
     def _put(self, args, array):
@@ -204,7 +206,8 @@ class DatasetID(NodeID):
             return False
         if not self._opened.open or self._closed or not self._opened.shared.writable:
             return False
-        self._follow()
+        if self._virtual:
+            self._follow()
         return self._dataset.put(args, self._memory, array)
 
     def _selected(self, space):
@@ -217,7 +220,11 @@ class DatasetID(NodeID):
         if fspace is h5s.ALL and self._virtual and not self._queried:
             # As in libhdf5, who never asked for the size reads all there is as the file says.
             return self._as_stored().read(mspace, h5s.ALL, arr_obj, mtype, dxpl)
-        elements = self._elements(self._selected(fspace), wanted)
+        selection = self._selected(fspace)
+        whole = mspace is h5s.ALL and arr_obj.dtype == wanted and arr_obj.flags.c_contiguous and arr_obj.flags.writeable
+        if whole and self._takes(selection, arr_obj) and self._elements_into(selection, arr_obj):
+            return
+        elements = self._elements(selection, wanted)
         if mspace is h5s.ALL or mspace._selection.kind == "all":
             arr_obj[...] = elements.reshape(arr_obj.shape)
             return
@@ -226,6 +233,11 @@ class DatasetID(NodeID):
         if not np.shares_memory(flat, arr_obj):
             raise TypeError("the array to read into must be contiguous")
         flat[at] = elements
+
+    def _takes(self, selection, array):
+        """Whether an array has as many elements as are selected."""
+        shape = self.shape
+        return shape is not None and array.dtype.subdtype is None and selection.count(list(shape)) == array.size
 
     def _as_stored(self):
         """The same dataset at the size that the file says."""
@@ -248,6 +260,9 @@ class DatasetID(NodeID):
         """Writes what ``mspace`` selects of ``arr_obj`` to what ``fspace`` selects."""
         self._need_to_write()
         array = np.ascontiguousarray(arr_obj)
+        if mtype is not None and array.dtype.itemsize != mtype.dtype.itemsize and _convert.is_plain(mtype.dtype) and _convert.is_plain(array.dtype):
+            # What is in the array are the bytes of elements of another type.
+            array = np.frombuffer(array.tobytes(), mtype.dtype)
         if mspace is not h5s.ALL and mspace._selection.kind != "all":
             array = array.reshape(-1)[h5s.flat_indices(mspace._selection, mspace._dims)]
         self._store(self._selected(fspace), array)
@@ -274,13 +289,15 @@ class DatasetID(NodeID):
     def set_extent(self, shape):
         self._need_writable("resize", RuntimeError)
         self._dataset.resize([int(n) for n in shape])
-        self._follow()
+        if self._virtual:
+            self._follow()
 
     def _set_axis(self, axis, length):
         """Gives one axis another length."""
         self._need_writable("resize", RuntimeError)
         self._dataset.resize_axis(axis, length)
-        self._follow()
+        if self._virtual:
+            self._follow()
 
     def extend(self, shape):
         self.set_extent([max(old, new) for old, new in zip(self.shape, shape)])

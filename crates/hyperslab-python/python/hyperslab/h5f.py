@@ -1,9 +1,10 @@
 """Files: opening, creating and closing them."""
 
+import gc
 import os
 from typing import NamedTuple
 
-from . import _handles, _native, h5ac, h5p
+from . import _handles, _native, h5a, h5ac, h5d, h5p, h5t
 from ._nodes import node
 from ._objects import ObjectID, phil, with_phil  # noqa: F401
 from .h5g import GroupID
@@ -75,6 +76,11 @@ class FileID(GroupID):
         plist = h5p.create(h5p.FILE_CREATE)
         plist._values.update(self._created_with())
         plist._values["userblock"] = self._opened.native.user_block
+        fcpl = self._opened.shared.fcpl
+        if fcpl is not None:
+            # What the file does not keep is known as long as it is open.
+            plist.set_file_space_strategy(*fcpl.get_file_space_strategy())
+            plist.set_file_space_page_size(fcpl.get_file_space_page_size())
         return plist
 
     def get_access_plist(self):
@@ -174,13 +180,13 @@ def open(name, flags=ACC_RDWR, fapl=None):
         if None not in (shared.locking, _asked(fapl)) and shared.locking != _asked(fapl):
             raise OSError(f"unable to open file {os.fsdecode(name)!r}: it is open already, with another locking")
         return FileID(_handles.OpenFile(shared, **options))
+    how = dict(
+        writable=writable, swmr=options["swmr"], locking=_locking(fapl), vds_prefix=_prefix(fapl), limits=_limits(fapl),
+        sources=_sources(fapl)
+    )  # fmt: skip
     if fapl is not None and fapl.opens() is not None:
-        shared = fapl.opens()(name, flags, fapl)
+        shared = fapl.opens()(name, flags, fapl, {**how, "swmr": False})
     else:
-        how = dict(
-            writable=writable, swmr=options["swmr"], locking=_locking(fapl), vds_prefix=_prefix(fapl), limits=_limits(fapl),
-            sources=_sources(fapl)
-        )  # fmt: skip
         native = _native.open(name, how)
         shared = _handles.keep(native, name, writable, live)
         shared.swmr = bool(writable and flags & ACC_SWMR_WRITE)
@@ -195,13 +201,14 @@ def create(name, flags=ACC_TRUNC, fcpl=None, fapl=None):
     options = {"fapl": fapl, "mode": "r+"}
     created = _creation(fcpl, fapl)
     if fapl is not None and fapl.opens() is not None:
-        shared = fapl.opens()(name, flags | ACC_RDWR, fapl, created)
+        shared = fapl.opens()(name, flags | ACC_RDWR, fapl, {"created": created})
+        shared.fcpl = fcpl
         return FileID(_handles.OpenFile(shared, **options))
     if _handles.found(name) is not None:
         raise OSError(f"unable to truncate a file which is already open: {os.fsdecode(name)!r}")
     native = _native.create(name, exclusive=bool(flags & ACC_EXCL), locking=_locking(fapl), options=created)
     shared = _handles.keep(native, name, True)
-    shared.made = True
+    shared.made, shared.fcpl = True, fcpl
     shared.locking = _asked(fapl)
     return FileID(_handles.OpenFile(shared, **options))
 
@@ -228,7 +235,7 @@ def _creation(fcpl, fapl):
 def open_file_image(image, flags=0):
     """A file whose bytes are given; changes to it stay in memory."""
     writable = bool(flags & FILE_IMAGE_OPEN_RW)
-    native = _native.open_bytes(image, writable=writable)
+    native = _native.open_bytes(image, {"writable": writable})
     shared = _handles.SharedFile(native, b"", writable)
     return FileID(_handles.OpenFile(shared, mode="r+" if writable else "r", image=True))
 
@@ -262,11 +269,32 @@ def get_name(obj):
 
 
 def get_obj_count(where=OBJ_ALL, types=OBJ_ALL):
-    raise NotImplementedError("h5f.get_obj_count")
+    """How many identifiers are open, of a file or of all."""
+    return len(get_obj_ids(where, types))
 
 
 def get_obj_ids(where=OBJ_ALL, types=OBJ_ALL):
-    raise NotImplementedError("h5f.get_obj_ids")
+    """The identifiers that are open, of a file or of all."""
+    file = where._opened if isinstance(where, FileID) else None
+    found = []
+    # Nobody keeps a list of them; Python knows all objects there are.
+    for one in gc.get_objects():
+        if isinstance(one, ObjectID) and types & _obj_type(one) and one.valid:
+            opened = getattr(node(getattr(one, "_parent", one)), "_opened", None)
+            local = opened is file if types & OBJ_LOCAL else file is not None and opened.shared is file.shared
+            if file is None or local:
+                found.append(one)
+    return found
+
+
+def _obj_type(one):
+    """The kind of an identifier of something in a file; 0 of anything else."""
+    if isinstance(one, FileID):
+        return OBJ_FILE
+    if isinstance(one, h5t.TypeID):
+        return OBJ_DATATYPE if getattr(one, "_node", None) is not None else 0
+    kinds = ((GroupID, OBJ_GROUP), (h5d.DatasetID, OBJ_DATASET), (h5a.AttrID, OBJ_ATTR))
+    return next((number for kind, number in kinds if isinstance(one, kind)), 0)
 
 
 def mount(loc, name, fid):

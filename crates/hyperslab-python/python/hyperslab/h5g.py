@@ -1,7 +1,7 @@
 """Groups: names that lead to objects."""
 
-from . import h5p
-from ._nodes import NodeID, encoded, find, has_link, node, parent_of, wrapped
+from . import h5l, h5p
+from ._nodes import NodeID, encoded, find, has_link, joined, node, parent_of, wrapped
 from ._objects import ObjectID, phil, with_phil  # noqa: F401
 
 UNKNOWN, GROUP, DATASET, TYPE, LINK = -1, 0, 1, 2, 3
@@ -36,9 +36,7 @@ class GroupID(NodeID):
     @property
     def links(self):
         """The links in this group."""
-        from .h5l import LinkProxy
-
-        return LinkProxy(self)
+        return h5l.LinkProxy(self)
 
     def _names(self):
         """Names of the links, sorted by their bytes."""
@@ -103,13 +101,13 @@ class GroupID(NodeID):
         if name is None:
             return wrapped(start._opened, start._object.commit(None, datatype._native), None)._node
         start, native, last = parent_of(self, name, lcpl)
+        if has_link(native, last):
+            raise KeyError(f"Unable to commit datatype {encoded(name)!r} (name already exists)")
         made = native.commit(last, datatype._native)
         return wrapped(start._opened, made, _path(start, name))._node
 
 
 def _path(start, name):
-    from ._nodes import joined
-
     return joined(start._path, encoded(name))
 
 

@@ -23,7 +23,13 @@ class ObjInfo:
         self.type = _TYPES[place._object.kind]
         self.rc = info["links"]
         self.mtime = info["changed"]
-        self.num_attrs = info["attributes"]
+        self.ctime = self.btime = self.atime = self.mtime
+        self._place = place
+
+    @property
+    def num_attrs(self):
+        """How many attributes the object has."""
+        return len(self._place._need().attributes())
 
     def _hash(self):
         return hash((self.fileno, self.addr))
@@ -70,11 +76,9 @@ def copy(src_loc, src_name, dst_loc, dst_name, copypl=None, lcpl=None):
     node(dst_loc)._need_writable("copy")
     start, native, last = parent_of(dst_loc, dst_name, lcpl)
     if has_link(native, last):
-        raise ValueError(f"Unable to copy to {encoded(dst_name)!r} (name already exists)")
+        raise RuntimeError(f"Unable to copy to {encoded(dst_name)!r} (name already exists)")
     flags = 0 if copypl is None else copypl.get_copy_object()
-    from ._copy import Copier
-
-    Copier(start._opened, flags).copy(source, native, last)
+    native.copy(last, source._need(), flags)
     return wrapped(start._opened, native.object(last), joined(start._path, encoded(dst_name)))
 
 

@@ -1,6 +1,6 @@
 """References: pointers to objects and to regions of datasets."""
 
-from . import h5s
+from . import _hints, h5s
 from ._nodes import find, node, wrapped
 from ._objects import phil, with_phil  # noqa: F401
 
@@ -154,3 +154,6 @@ def _named(place, address):
             if found.kind == "group":
                 groups.append((found, prefix + name + b"/"))
     return None
+
+
+_hints.Reference, _hints.RegionReference = Reference, RegionReference

@@ -81,6 +81,8 @@ pub(crate) struct Prefix {
     pub(crate) references: u32,
     /// Attributes beyond which they go into a heap, and below which they come back.
     pub(crate) attribute_limits: (u16, u16),
+    /// Version 2: when the object was changed, in seconds since 1970, where the header says it.
+    pub(crate) changed: Option<u32>,
 }
 
 /// When attributes go into a heap, unless a header says otherwise.
@@ -91,6 +93,8 @@ pub(crate) const CONSTANT: u8 = 1;
 pub(crate) const TRACKED: u8 = 4;
 /// Bit of the prefix flags: attributes are indexed by their creation order.
 pub(crate) const INDEXED: u8 = 8;
+/// Bit of the prefix flags: there are times behind them.
+pub(crate) const TIMED: u8 = 0x20;
 
 /// A message with what its frame says besides.
 #[derive(Clone, Debug, PartialEq)]
@@ -143,7 +147,7 @@ pub(crate) fn read_prefix(cursor: &mut Cursor<'_>) -> Result<Prefix> {
     let chunk = u64::from(cursor.u32()?);
     cursor.skip(4)?;
     let attribute_limits = ATTRIBUTE_LIMITS;
-    Ok(Prefix { version, flags: 0, length: PREFIX_1, chunk, references, attribute_limits })
+    Ok(Prefix { version, flags: 0, length: PREFIX_1, chunk, references, attribute_limits, changed: None })
 }
 
 fn read_prefix_2(cursor: &mut Cursor<'_>) -> Result<Prefix> {
@@ -153,13 +157,18 @@ fn read_prefix_2(cursor: &mut Cursor<'_>) -> Result<Prefix> {
     if flags & 0xc0 != 0 {
         return Err(Error::malformed(format!("object header flags are {flags:#x}, bits 6 and 7 must be 0")));
     }
-    if flags & 0x20 != 0 {
-        cursor.skip(16)?;
+    let mut changed = None;
+    if flags & TIMED != 0 {
+        // When elements were read, and the object changed; its header changed, and made.
+        cursor.skip(4)?;
+        changed = Some(cursor.u32()?);
+        cursor.skip(8)?;
     }
     let attribute_limits = if flags & 0x10 != 0 { (cursor.u16()?, cursor.u16()?) } else { ATTRIBUTE_LIMITS };
     let width = 1_usize.checked_shl(u32::from(flags & 3)).unwrap_or(8);
     let chunk = cursor.uint(width)?;
-    Ok(Prefix { version, flags, length: cursor.position(), chunk, references: 1, attribute_limits })
+    let length = cursor.position();
+    Ok(Prefix { version, flags, length, chunk, references: 1, attribute_limits, changed })
 }
 
 /// Reads the messages of one chunk; `bytes` are those between prefix (or signature) and checksum.
@@ -256,10 +265,11 @@ pub(crate) fn write_room(mut room: usize, prefix: &Prefix, sink: &mut Sink) -> R
 /// The most bytes of a message's body, at the alignment of version 1.
 pub(crate) const MOST_ROOM: usize = 65528;
 
-/// Writes the prefix of a header whose first chunk has `chunk` bytes of messages, `count` of them.
+/// Writes the prefix of a header whose first chunk has `chunk` bytes of messages, `count` of them; one that has times
+/// was made and changed `now`, in seconds since 1970.
 pub(crate) fn write_prefix(
     version: u8,
-    flags: u8,
+    (flags, now): (u8, u32),
     (chunk, count): (usize, usize),
     sink: &mut Sink,
 ) -> Result<()> {
@@ -279,6 +289,9 @@ pub(crate) fn write_prefix(
     };
     sink.put(&SIGNATURE);
     sink.put(&[2, flags | bits]);
+    if flags & TIMED != 0 {
+        (0..4).for_each(|_| sink.u32(now));
+    }
     sink.uint(chunk, width)
 }
 

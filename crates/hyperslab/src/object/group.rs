@@ -34,6 +34,7 @@ pub(crate) fn create(objects: &Objects, options: GroupOptions) -> Result<Address
         spare: edit::ROOM,
         track_attributes: tracked,
         index_attributes: tracked,
+        now: None,
         whole: true,
     };
     edit::create(md, messages, options)

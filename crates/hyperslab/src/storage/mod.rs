@@ -17,7 +17,10 @@ use std::fmt::Debug;
 use std::io;
 
 /// Reads bytes at offsets, from many threads at once.
-pub(crate) trait ReadAt: Debug + Send + Sync {
+///
+/// [`OpenOptions::open_on`](crate::OpenOptions::open_on) opens a file that is in such a place.
+#[expect(clippy::len_without_is_empty, reason = "a file without bytes is nothing to ask for")]
+pub trait ReadAt: Debug + Send + Sync {
     /// How many bytes there are now.
     ///
     /// # Errors
@@ -31,8 +34,8 @@ pub(crate) trait ReadAt: Debug + Send + Sync {
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()>;
 }
 
-/// Writes bytes at offsets.
-pub(crate) trait WriteAt: ReadAt {
+/// Writes bytes at offsets; what was written can be read at once.
+pub trait WriteAt: ReadAt {
     /// Writes all of `bytes` at `offset`, growing the file where needed.
     ///
     /// # Errors

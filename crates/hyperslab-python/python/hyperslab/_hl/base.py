@@ -172,9 +172,7 @@ class HLObject(CommonStateObject):
     @property
     def file(self):
         """The file this object is in."""
-        from .files import File
-
-        return File._of(h5i.get_file_id(self.id))
+        return files.File._of(h5i.get_file_id(self.id))
 
     @property
     def name(self):
@@ -201,9 +199,7 @@ class HLObject(CommonStateObject):
     @property
     def attrs(self):
         """The attributes of this object."""
-        from .attrs import AttributeManager
-
-        return AttributeManager(self)
+        return attrs.AttributeManager(self)
 
     def __hash__(self):
         return hash(self.id)
@@ -296,4 +292,8 @@ class MappingHDF5(Mapping):
 
 class MutableMappingHDF5(MappingHDF5, MutableMapping):
     """A dictionary that is in a file and can be changed."""
+
+
+# These need what is above. They are not looked for when they are needed: a program that ends finds no modules any more.
+from . import attrs, files  # noqa: E402
 

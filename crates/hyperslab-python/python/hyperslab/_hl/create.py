@@ -6,7 +6,7 @@ import numpy as np
 
 from .. import h5d, h5p, h5s, h5t
 from ..h5py_warnings import H5pyDeprecationWarning
-from . import filters
+from . import dataset, filters
 from .base import Empty, array_for_new_object, product
 from .datatype import Datatype
 from .fileprops import TRACKED
@@ -37,9 +37,7 @@ def make_new_dset(parent, shape=None, dtype=None, data=None, name=None, chunks=N
     dapl = _access(dapl, efile_prefix, virtual_prefix, (rdcc_nslots, rdcc_nbytes, rdcc_w0))
     made = h5d.create(parent.id, name if name is None else parent._e(name), tid, _space(shape, maxshape), dcpl, dapl=dapl)
     if data is not None and not isinstance(data, Empty) and data.size:
-        from .dataset import Dataset
-
-        Dataset(made)._fill(data)
+        dataset.Dataset(made)._fill(data)
     return made
 
 
@@ -94,8 +92,6 @@ def _datatype(dtype, data):
 
 def _legacy(compression, options):
     """``True`` and a bare level stand for gzip."""
-    from . import dataset
-
     if compression is True:
         return "gzip", 4 if options is None else options
     if isinstance(compression, (int, np.integer)) and compression in dataset._LEGACY_GZIP_COMPRESSION_VALS:

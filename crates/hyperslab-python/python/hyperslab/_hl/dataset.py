@@ -105,7 +105,9 @@ class Dataset(HLObject):
     @property
     def fillvalue(self):
         """What reads where nothing was written."""
-        array = np.zeros((1,), dtype=self.dtype)
+        # Where there are objects numpy begins with none of them.
+        make = np.empty if self.dtype.names is not None and self.dtype.hasobject else np.zeros
+        array = make((1,), dtype=self.dtype)
         fill = self._dcpl._values.get("fill")
         if fill is not None:
             return fill[0]
@@ -297,7 +299,7 @@ class Dataset(HLObject):
     def __getitem__(self, args, new_dtype=None):
         args = args if isinstance(args, tuple) else (args,)
         if new_dtype is None:
-            found = self.id._pick(args)
+            found = self._id._pick(args)
             if found is not None:
                 return found
         for arg in args:
@@ -349,7 +351,7 @@ class Dataset(HLObject):
 
     def _check_sources(self, selection):
         policy = self.id._opened.options.get("vds_missing", "fill")
-        if policy != "fill" and self.id._dataset.layout == "virtual":
+        if policy != "fill" and self.id._virtual:
             partitions.check(self.id._dataset.gaps(selection), policy, self.name)
 
     def read_direct(self, dest, source_sel=None, dest_sel=None):

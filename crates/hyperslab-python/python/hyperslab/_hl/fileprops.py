@@ -148,6 +148,10 @@ def _opened(name, mode, fapl, fcpl, swmr):
     # What is no file behind a Python object is known only by trying to open it.
     missing = OSError if fapl.get_driver() in (h5fd.CORE, h5fd.STDIO) else FileNotFoundError
     try:
-        return h5f.open(name, h5f.ACC_RDWR, fapl)
+        fid = h5f.open(name, h5f.ACC_RDWR, fapl)
     except missing:
         return h5f.create(name, h5f.ACC_EXCL, fcpl, fapl)
+    if fcpl is not None and "file_space_strategy" in fcpl._values:
+        fid.close()
+        raise ValueError("Unable to set file space strategy of an existing file")
+    return fid

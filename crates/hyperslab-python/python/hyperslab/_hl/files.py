@@ -5,8 +5,9 @@ import uuid
 import warnings
 from itertools import count
 
-from .. import h5, h5f
+from .. import h5, h5f, h5i
 from .._objects import ObjectID, phil, with_phil  # noqa: F401
+from . import base
 from .compat import filename_decode, filename_encode
 from .fileprops import DRIVER_NAMES, LIBVER_NAMES, drivers, make_fapl, make_fcpl, make_fid
 from .group import Group
@@ -62,8 +63,6 @@ class File(Group):
                  alignment_interval=1, meta_block_size=None, *, track_times=False, vds_missing="fill",
                  limits=None, sources=None, **kwds):  # fmt: skip
         if isinstance(name, ObjectID):
-            from .. import h5i
-
             super().__init__(name if isinstance(name, h5f.FileID) else h5i.get_file_id(name))
             return
         if vds_missing not in ("fill", "warn", "error"):
@@ -93,7 +92,7 @@ class File(Group):
         track_order = h5.get_config().track_order if track_order is None else track_order
         fcpl = make_fcpl(track_order, track_times, fs_strategy, fs_persist, fs_threshold, fs_page_size)
         fid = make_fid(name, mode, userblock_size, fapl, fcpl, swmr)
-        fid._opened.options.update(given=given, vds_missing=vds_missing)
+        fid._opened.describe(given=given, vds_missing=vds_missing)
         if isinstance(libver, tuple):
             # libhdf5 gives the bounds back as they were asked for.
             fid._opened.options["fapl"] = fapl
@@ -136,9 +135,7 @@ class File(Group):
     @property
     def attrs(self):
         """The attributes of the root group."""
-        from .attrs import AttributeManager
-
-        return AttributeManager(self["/"])
+        return base.attrs.AttributeManager(self["/"])
 
     @property
     def file(self):

@@ -8,6 +8,7 @@ from .. import h5, h5d, h5f, h5g, h5i, h5l, h5o, h5p, h5r, h5t
 from . import base
 from .base import HLObject, MutableMappingHDF5
 from .create import make_new_dset, opened_dset
+from .dataset import Dataset
 from .datatype import Datatype
 from .fileprops import TRACKED
 
@@ -124,7 +125,6 @@ class Group(MutableMappingHDF5, HLObject):
         Deprecated: ``VMlist`` is one :class:`VirtualMap` or a list of them, as before there were layouts.
         """
         from . import legacy_vds
-        from .dataset import Dataset
 
         if VMlist is not None or legacy_vds.is_list(name):
             name, layout = legacy_vds.layout(name if VMlist is None else VMlist)
@@ -146,8 +146,6 @@ class Group(MutableMappingHDF5, HLObject):
 
         One that is there must have the shape, and a dtype to which ``dtype`` can be cast safely, or with ``exact`` the same.
         """
-        from .dataset import Dataset
-
         if name not in self:
             return self.create_dataset(name, shape, dtype, **kwds)
         found = self[name]
@@ -217,13 +215,11 @@ class Group(MutableMappingHDF5, HLObject):
             return default
         if not getlink:
             kind = h5i.get_type(h5o.open(self.id, self._e(name)))
-            return {h5i.GROUP: Group, h5i.DATASET: _dataset_class(), h5i.DATATYPE: Datatype}[kind]
+            return {h5i.GROUP: Group, h5i.DATASET: Dataset, h5i.DATATYPE: Datatype}[kind]
         return self._link(name, getclass)
 
     def _external(self, name, mode, locking, swmr):
         """What an external link leads to, in a file that is opened as asked."""
-        from .files import File
-
         own = self.file
         if mode not in (None, "r", "r+"):
             raise RuntimeError(f"Unsupported link access mode: {mode}")
@@ -235,7 +231,7 @@ class Group(MutableMappingHDF5, HLObject):
         path = posixpath.join(posixpath.dirname(base.os.path.abspath(own.filename)), link.filename)
         mode = own.mode if mode is None else mode
         swmr = own.swmr_mode and mode == "r" if swmr is None else swmr
-        return File(path, mode, swmr=swmr, locking=locking)[link.path]
+        return base.files.File(path, mode, swmr=swmr, locking=locking)[link.path]
 
     def _link(self, name, getclass):
         name = self._e(name)
@@ -253,6 +249,15 @@ class Group(MutableMappingHDF5, HLObject):
         return HardLink()
 
     def __setitem__(self, name, obj):
+        try:
+            self._set(name, obj)
+        except ValueError as error:
+            if "name already exists" not in str(error):
+                raise
+            # As h5py says it, which makes the link apart from what it leads to.
+            raise OSError(str(error)) from None
+
+    def _set(self, name, obj):
         name, lcpl = self._e(name, lcpl=True)
         if isinstance(obj, HLObject):
             h5o.link(obj.id, self.id, name, lcpl)
@@ -360,20 +365,14 @@ class _Building:
             self._group.create_virtual_dataset(self._name, self._layout, self._fillvalue)
 
 
-def _dataset_class():
-    from .dataset import Dataset
-
-    return Dataset
-
-
 def _dataset(made, efile_prefix=None, virtual_prefix=None):
     opened_dset(made, efile_prefix, virtual_prefix)
-    return _dataset_class()(made)
+    return Dataset(made)
 
 
 def _object(found):
     if isinstance(found, h5d.DatasetID):
-        return _dataset_class()(found)
+        return Dataset(found)
     if isinstance(found, h5f.FileID):
         return Group(h5g.GroupID(found._opened, found._object, b"/"))
     if isinstance(found, h5g.GroupID):

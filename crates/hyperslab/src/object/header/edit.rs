@@ -3,8 +3,8 @@
 use crate::error::{Error, Place, Result};
 use crate::format::bytes::{Address, Body, Bounds, Cursor, Sink, Widths};
 use crate::format::object_header::{
-    CONSTANT, CONTINUATION_SIGNATURE, INDEXED, MOST_ROOM, PREFIX_2_MAX, Prefix, RawMessage, TRACKED, kind,
-    read_continuation, read_prefix, write_message, write_prefix, write_room, write_room_head,
+    CONSTANT, CONTINUATION_SIGNATURE, INDEXED, MOST_ROOM, PREFIX_2_MAX, Prefix, RawMessage, TIMED, TRACKED,
+    kind, read_continuation, read_prefix, write_message, write_prefix, write_room, write_room_head,
 };
 use crate::metadata::Metadata;
 use crate::metadata::stage::{Seal, Stage};
@@ -36,6 +36,8 @@ pub(crate) struct Options {
     pub(crate) track_attributes: bool,
     /// Whether there is an index by that order, once attributes are in a heap.
     pub(crate) index_attributes: bool,
+    /// When it is made, in seconds since 1970, if it is to say so.
+    pub(crate) now: Option<u32>,
     /// Whether a disk is to write it as a whole, since it changes while others read the file.
     pub(crate) whole: bool,
 }
@@ -45,6 +47,7 @@ pub(crate) fn create(md: &Metadata, messages: Vec<RawMessage>, options: Options)
     let tracked = options.track_attributes || options.index_attributes;
     let version = if md.bounds() == Bounds::Earliest && !tracked { 1 } else { 2 };
     let flags = if tracked { TRACKED } else { 0 } | if options.index_attributes { INDEXED } else { 0 };
+    let flags = (flags | if options.now.is_some() { TIMED } else { 0 }, options.now.unwrap_or(0));
     let (prefix, _) = sample(version, flags, (0, 0), md)?;
     let used =
         messages.iter().fold(0_usize, |used, message| used.saturating_add(prefix.total(message.body.len())));
@@ -179,7 +182,7 @@ fn room_for(header: &Header, nth: Option<usize>, total: usize) -> Option<(usize,
 }
 
 /// A prefix, and its bytes.
-fn sample(version: u8, flags: u8, size: (usize, usize), md: &Metadata) -> Result<(Prefix, Sink)> {
+fn sample(version: u8, flags: (u8, u32), size: (usize, usize), md: &Metadata) -> Result<(Prefix, Sink)> {
     let mut sink = Sink::new(md.widths());
     write_prefix(version, flags, size, &mut sink)?;
     Ok((read_prefix(&mut Cursor::new(sink.bytes(), md.widths()))?, sink))

@@ -1,0 +1,74 @@
+//! New numpy arrays and scalars, made in their final shape and type and filled with bytes.
+
+use bytemuck::Pod;
+use numpy::{
+    Element, PyArray1, PyArrayDescr, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods,
+};
+use pyo3::intern;
+use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+
+/// Below this no machine lacks memory.
+const SMALL: usize = 1 << 16;
+
+/// `numpy.empty`.
+static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// What writes the bytes of all elements.
+pub(crate) trait Fill: FnOnce(&mut [u8]) -> PyResult<()> {}
+impl<F: FnOnce(&mut [u8]) -> PyResult<()>> Fill for F {}
+
+/// An array of `dtype`, which holds no objects, with `length` bytes; without axes a scalar.
+pub(crate) fn array<'py>(
+    dtype: &Bound<'py, PyArrayDescr>,
+    shape: &[u64],
+    length: usize,
+    fill: impl Fill,
+) -> PyResult<Bound<'py, PyAny>> {
+    if length <= SMALL && dtype.is_native_byteorder() == Some(true) {
+        match (dtype.kind(), dtype.itemsize()) {
+            (b'f', 4) => return typed::<f32>(dtype, shape, fill),
+            (b'f', 8) => return typed::<f64>(dtype, shape, fill),
+            (b'u', 2) => return typed::<u16>(dtype, shape, fill),
+            (b'u', 4) => return typed::<u32>(dtype, shape, fill),
+            (b'u', 8) => return typed::<u64>(dtype, shape, fill),
+            (b'i', 2) => return typed::<i16>(dtype, shape, fill),
+            (b'i', 4) => return typed::<i32>(dtype, shape, fill),
+            (b'i', 8) => return typed::<i64>(dtype, shape, fill),
+            _ => {}
+        }
+    }
+    // numpy itself raises when there is no memory for them; a read writes all of it.
+    let py = dtype.py();
+    let array = EMPTY.import(py, "numpy", "empty")?.call1((PyTuple::new(py, shape)?, dtype))?;
+    if length > 0 {
+        let bytes = array.call_method1(intern!(py, "reshape"), (-1,))?;
+        let bytes = bytes.call_method1(intern!(py, "view"), (intern!(py, "u1"),))?;
+        let mut held = bytes.cast::<PyArray1<u8>>()?.readwrite();
+        fill(held.as_slice_mut()?)?;
+    }
+    if shape.is_empty() { array.get_item(PyTuple::empty(py)) } else { Ok(array) }
+}
+
+/// The same for elements that Rust knows, in fewer steps.
+fn typed<'py, T: Element + Pod>(
+    dtype: &Bound<'py, PyArrayDescr>,
+    shape: &[u64],
+    fill: impl Fill,
+) -> PyResult<Bound<'py, PyAny>> {
+    let py = dtype.py();
+    if shape.is_empty() {
+        let mut value = [T::zeroed()];
+        fill(bytemuck::cast_slice_mut(&mut value))?;
+        return PyArray1::from_slice(py, &value).get_item(0);
+    }
+    let lengths: Vec<usize> =
+        shape.iter().map(|length| usize::try_from(*length)).collect::<Result<_, _>>()?;
+    let array = PyArrayDyn::<T>::zeros(py, lengths, false);
+    if array.len() > 0 {
+        let mut held = array.readwrite();
+        fill(bytemuck::cast_slice_mut(held.as_slice_mut()?))?;
+    }
+    Ok(array.into_any())
+}
