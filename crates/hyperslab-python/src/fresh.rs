@@ -26,7 +26,8 @@ pub(crate) fn array<'py>(
     length: usize,
     fill: impl Fill,
 ) -> PyResult<Bound<'py, PyAny>> {
-    if length <= SMALL && dtype.is_native_byteorder() == Some(true) {
+    // Without elements an axis may still be longer than numpy allows, which it says itself.
+    if (1..=SMALL).contains(&length) && dtype.is_native_byteorder() == Some(true) {
         match (dtype.kind(), dtype.itemsize()) {
             (b'f', 4) => return typed::<f32>(dtype, shape, fill),
             (b'f', 8) => return typed::<f64>(dtype, shape, fill),

@@ -186,3 +186,10 @@ def test_bytes_are_written_as_elements_of_the_type_that_is_given(tmp_path):
         data = file.create_dataset("x", (5,), dtype="S1")
         data.id.write(hyperslab.h5s.ALL, hyperslab.h5s.ALL, np.array([b"abcde"]), mtype=data.id.get_type())
         assert b"".join(data[...]) == b"abcde"
+
+
+def test_an_axis_longer_than_numpy_allows_is_an_error(tmp_path):
+    with hyperslab.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("x", (0, 1 << 62, 8), "i4", maxshape=(None, 1 << 62, 8), chunks=(1, 1, 8))
+        with pytest.raises(ValueError):
+            data[...]
