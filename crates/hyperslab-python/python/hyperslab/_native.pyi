@@ -14,11 +14,14 @@ __all__ = [
     "File",
     "create",
     "create_bytes",
+    "create_stream",
     "open",
     "open_bytes",
+    "open_stream",
     "Object",
     "pick",
     "Selection",
+    "take_simple",
 ]
 
 @final
