@@ -125,7 +125,7 @@ def link(group, name):
     if found is None:
         # Names in a wrong order are listed, but whether a search finds them is luck.
         raise KeyError(name)
-    return [type(found).__name__, getattr(found, 'path', ''), getattr(found, 'filename', '')]
+    return [type(found).__name__, shortened(getattr(found, 'path', '')), shortened(getattr(found, 'filename', ''))]
 
 
 def forked(module, path, report, seconds):
