@@ -22,7 +22,7 @@ const TASKS: usize = 1 << 14;
 const CELLS: usize = 1 << 18;
 /// Bytes that are fetched by one read when chunks are neighbours.
 const FETCHED: u64 = 2 << 20;
-/// Decoding fewer bytes than this stays on the calling thread.
+/// Decoding or moving fewer bytes than this stays on the calling thread.
 const PARALLEL: u64 = 128 << 10;
 /// Chunks of at least this many bytes that no filter changed are read without staging.
 const DIRECT: u64 = 32 << 10;
@@ -80,7 +80,8 @@ impl Chunks<'_> {
             [cells] if plain => cells.row(bytes)?.map(|row| (cells, row)),
             _ => None,
         };
-        let fetch = Fetch { chunks: self, wanted: &wanted, transfer, bytes, row };
+        let asked = cells.iter().fold(0, |sum: u64, cells| sum.saturating_add(cells.bytes()));
+        let fetch = Fetch { chunks: self, wanted: &wanted, transfer, bytes, asked, row };
         let mut tasks: Vec<Task> = Vec::new();
         let served = self.read_cached(&wanted, transfer)?;
         if wanted.is_sparse() {
@@ -206,6 +207,8 @@ struct Fetch<'f> {
     transfer: &'f Transfer<'f>,
     /// Bytes of a decoded chunk.
     bytes: usize,
+    /// Bytes of all elements of the batch.
+    asked: u64,
     /// Chunks that follow one another in the output as they are.
     row: Option<(&'f Cells<'f>, Row)>,
 }
@@ -225,8 +228,10 @@ impl Fetch<'_> {
         let (staged, _) = tasks.split_at_checked(direct).unwrap_or_default();
         let reads: Vec<(u64, u64)> =
             staged.iter().map(|task| (task.stored.address.0, task.stored.size)).collect();
-        let decoded = (tasks.len() as u64).saturating_mul(self.bytes as u64);
-        let parallel = decoded >= PARALLEL;
+        let whole = (tasks.len() as u64).saturating_mul(self.bytes as u64);
+        // Of chunks that need no decoding, only what is asked for is moved.
+        let moved = if self.chunks.pipeline.filters.is_empty() { whole.min(self.asked) } else { whole };
+        let parallel = moved >= PARALLEL;
         let stored = reads.iter().fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
         let share = if parallel { stored / (4 * pool::threads() as u64) } else { stored };
         let limit = share.min(FETCHED);

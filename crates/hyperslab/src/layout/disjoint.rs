@@ -234,6 +234,11 @@ impl Cells<'_> {
         Ok(Some(RowSlot { output: self.region.output, start, length, part: PhantomData }))
     }
 
+    /// Bytes of the elements of all cells.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.region.part.count().saturating_mul(self.cut.element() as u64)
+    }
+
     /// Whether a cell was not claimed.
     pub(crate) fn has_rest(&self) -> bool {
         let claimed: usize =
