@@ -24,6 +24,10 @@ const CELLS: usize = 1 << 18;
 const FETCHED: u64 = 2 << 20;
 /// Decoding or moving fewer bytes than this stays on the calling thread.
 const PARALLEL: u64 = 128 << 10;
+/// Reads of few chunks that decode to no more than this keep them for the next read.
+const SMALL: u64 = 256 << 10;
+/// Chunks of a small read.
+const FEW: usize = 16;
 /// Chunks of at least this many bytes that no filter changed are read without staging.
 const DIRECT: u64 = 32 << 10;
 /// No deflate stream becomes more times its size.
@@ -223,12 +227,20 @@ impl Fetch<'_> {
         for task in tasks.iter() {
             self.chunks.check(&task.stored, self.is_raw(task), self.bytes).at(|| self.name(task))?;
         }
+        let whole = (tasks.len() as u64).saturating_mul(self.bytes as u64);
+        if let Some(dataset) = self.chunks.reuse
+            && !self.chunks.pipeline.filters.is_empty()
+            && tasks.len() <= FEW
+            && whole <= SMALL
+        {
+            let mut each = tasks.drain(..);
+            return each.try_for_each(|task| self.run_small(dataset, &task).at(|| self.name(&task)));
+        }
         tasks.sort_by_key(|task| (self.is_direct(task), task.stored.address));
         let direct = tasks.partition_point(|task| !self.is_direct(task));
         let (staged, _) = tasks.split_at_checked(direct).unwrap_or_default();
         let reads: Vec<(u64, u64)> =
             staged.iter().map(|task| (task.stored.address.0, task.stored.size)).collect();
-        let whole = (tasks.len() as u64).saturating_mul(self.bytes as u64);
         // Of chunks that need no decoding, only what is asked for is moved.
         let moved = if self.chunks.pipeline.filters.is_empty() { whole.min(self.asked) } else { whole };
         let parallel = moved >= PARALLEL;
@@ -243,6 +255,24 @@ impl Fetch<'_> {
         })?;
         tasks.clear();
         Ok(())
+    }
+
+    /// Places the elements of a chunk that stays decoded for the next read.
+    fn run_small(&self, dataset: Identity, task: &Task) -> Result<()> {
+        Scratch::with(|scratch| {
+            if self.is_raw(task) {
+                return self.read_raw(task, scratch);
+            }
+            let Scratch { stored, moving, filter, recent, .. } = scratch;
+            let tile = recent.get((dataset, task.stored), self.bytes, |tile| {
+                let stored = room(stored, to_usize(task.stored.size)?)?;
+                self.chunks.linear.read(task.stored.address.0, stored)?;
+                self.chunks.pipeline.decode_into(stored, task.stored.filter_mask, tile, filter)
+            })?;
+            self.wanted.each_cell((task.first, task.count), &mut |mut cell| {
+                self.transfer.take(&mut cell, tile, moving)
+            })
+        })
     }
 
     /// Whether the chunk is stored as it is.

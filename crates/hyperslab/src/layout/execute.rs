@@ -7,6 +7,7 @@ use crate::index::StoredChunk;
 use crate::layout::disjoint::{Cell, Slot};
 use crate::layout::fresh;
 use crate::layout::plan::{Division, Window};
+use crate::layout::recent::Recent;
 use crate::metadata::Metadata;
 use crate::storage::ReadAt;
 use std::cell::Cell as Local;
@@ -150,6 +151,7 @@ pub(crate) struct Scratch {
     pub(crate) decoded: Vec<u8>,
     /// The chunk that `decoded` holds, if it is known.
     pub(crate) holds: Option<(Identity, StoredChunk)>,
+    pub(crate) recent: Recent,
     pub(crate) moving: Moving,
     pub(crate) filter: filter::Scratch,
 }

@@ -19,6 +19,7 @@ pub(crate) mod fill;
 pub(crate) mod fresh;
 pub(crate) mod plan;
 pub(crate) mod pool;
+pub(crate) mod recent;
 mod resize;
 mod wanted;
 pub(crate) mod write;
