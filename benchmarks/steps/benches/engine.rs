@@ -1,38 +1,11 @@
-//! Single steps of the engine, each by itself: `cargo bench -p hyperslab`. The tests run each once, without a clock.
+//! Single steps of the engine, each by itself: `cargo bench -p hyperslab-steps`. The tests run each once, without a clock.
 
 #![expect(clippy::expect_used, reason = "a bench that cannot run has nothing to say")]
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use hyperslab::{AxisSlab, DatasetBuilder, File, Result, Selection, VirtualLayout, VirtualSource};
+use hyperslab_steps::{FRAMES, SIDE, Told, file_of_frames, folder, frames};
 use std::hint::black_box;
-use std::path::PathBuf;
-use tempfile::TempDir;
-
-/// Frames in each file, and how long their sides are.
-const FRAMES: u64 = 16;
-const SIDE: u64 = 128;
-
-/// What a builder is told besides shape and chunk.
-type Told = fn(DatasetBuilder) -> DatasetBuilder;
-
-/// A folder in memory where there is one, since the disk is not what is looked at.
-fn folder() -> TempDir {
-    tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).expect("a folder")
-}
-
-fn frames() -> Vec<u16> {
-    let small = |i: u64| u16::try_from(i * i % 97 % 13).unwrap_or_default();
-    (0..FRAMES * SIDE * SIDE).map(small).collect()
-}
-
-/// A file of frames, a chunk each, as the builder is told.
-fn file_of_frames(path: PathBuf, told: Told) -> Result<File> {
-    let file = File::create(&path)?;
-    let builder = file.new_dataset::<u16>().shape([FRAMES, SIDE, SIDE]).chunk([1, SIDE, SIDE]);
-    told(builder).create("data")?.write_selection(&Selection::All, &frames())?;
-    file.close()?;
-    File::open(path)
-}
 
 fn filters(criterion: &mut Criterion) {
     let ways: [(&str, Told); 6] = [
