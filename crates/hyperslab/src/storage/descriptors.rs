@@ -50,11 +50,15 @@ pub(super) fn watch(descriptor: &Arc<Descriptor>) {
     watched.push(Arc::downgrade(descriptor));
 }
 
-/// Opens a file; when there are too many, others are closed first.
+/// Opens a file; while there are too many, others are closed first.
+///
+/// That may take all of them: once the limit was lowered, only the low numbers among them serve a new file.
 pub(super) fn open(open: impl Fn() -> io::Result<File>) -> io::Result<File> {
-    match open() {
-        Err(error) if is_too_many(&error) && close_some() => open(),
-        opened => opened,
+    loop {
+        match open() {
+            Err(error) if is_too_many(&error) && close_some() => {}
+            opened => return opened,
+        }
     }
 }
 
@@ -165,8 +169,12 @@ impl Drop for Descriptor {
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "this room is where the operating system is touched")]
 mod tests {
+    use super::open;
     use crate::storage::ReadAt;
     use crate::storage::file::FileStorage;
+    use std::fs::File;
+    use std::io;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn a_file_that_was_closed_is_opened_again_unless_it_is_another() {
@@ -185,5 +193,26 @@ mod tests {
         assert!(read().is_err());
         std::fs::write(&path, b"two").unwrap();
         assert!(read().unwrap_err().to_string().contains("another file"));
+    }
+
+    #[test]
+    fn files_are_closed_until_one_can_be_opened() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, b"one").unwrap();
+        let kept: Vec<_> = (0..64).map(|_| FileStorage::open(&path).unwrap()).collect();
+        let calls = AtomicUsize::new(0);
+        let opened = open(|| {
+            if calls.fetch_add(1, Ordering::Relaxed) < 3 {
+                return Err(io::Error::from_raw_os_error(rustix::io::Errno::MFILE.raw_os_error()));
+            }
+            File::open(&path)
+        });
+        assert!(opened.is_ok(), "{opened:?}");
+        for storage in kept {
+            let mut bytes = [0; 3];
+            storage.read_at(0, &mut bytes).unwrap();
+            assert_eq!(&bytes, b"one");
+        }
     }
 }
