@@ -181,9 +181,8 @@ fn watch_fails_when_the_writer_dies() {
         Running::start(directory.path(), &["record", "run.h5/data", "--shape", "4", "--dtype", "u1"]);
     record.send(&[1, 2, 3, 4]);
     let path = directory.path().join("run.h5");
-    while !path.exists()
-        || OpenOptions::new().swmr(true).open(&path).map_or(true, |file| file.dataset("data").is_err())
-    {
+    let frames = || OpenOptions::new().swmr(true).open(&path)?.dataset("data").map(|data| data.shape()[0]);
+    while frames().unwrap_or(0) == 0 {
         std::thread::sleep(Duration::from_millis(5));
     }
     let mut watch = Running::start(directory.path(), &["watch", "run.h5/data"]);
