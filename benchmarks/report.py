@@ -89,7 +89,8 @@ def growth(series):
     axes.set_ylabel('seconds')
     axes.legend(fontsize=6)
     save(figure, 'growth.png')
-    return table(['of what', 'from', 'to', 'takes', 'takes then', 'slope'], lines)
+    image = '![How cost grows](growth.png)\n\n'
+    return image + table(['of what', 'from', 'to', 'takes', 'takes then', 'slope'], lines)
 
 
 def peers(measured):
