@@ -15,6 +15,8 @@ def encoded(name):
 def joined(base, name):
     """The path of ``name`` seen from ``base``, as short as it can be said."""
     path = name if name.startswith(b"/") else (base or b"") + b"/" + name
+    if b"//" not in path and b"/." not in path and not path.endswith(b"/"):
+        return path
     return b"/" + b"/".join(part for part in path.split(b"/") if part not in (b"", b"."))
 
 
@@ -22,7 +24,6 @@ class NodeID(ObjectID):
     """An object in a file."""
 
     def __init__(self, opened, native, path):
-        super().__init__()
         self._opened = opened
         self._object = native
         self._path = path
@@ -36,7 +37,7 @@ class NodeID(ObjectID):
 
     def _need(self):
         """The engine's object, if it is still open."""
-        if not self.valid:
+        if self._closed or not self._opened.open:
             raise ClosedError(f"Not a {self._what} (the identifier or its file is closed)")
         return self._object
 
@@ -66,19 +67,21 @@ class NodeID(ObjectID):
 
 def wrapped(opened, native, path):
     """The identifier of an object of the engine."""
-    file = native.file
-    if not file.same(opened.native):
+    if not native.is_in(opened.shared.native):
         path = native.path
-        opened, native = _handles.beside(file, native, opened)
-    if native.kind == "group":
-        return h5g.GroupID(opened, native, path)
-    if native.kind == "dataset":
+        opened, native = _handles.beside(native.file, native, opened)
+    kind = native.kind
+    if kind == "dataset":
         return h5d.DatasetID(opened, native, path)
+    if kind == "group":
+        return h5g.GroupID(opened, native, path)
     return h5t.of_native(native.datatype(), NodeID(opened, native, path))
 
 
 def node(loc):
     """The object in a file that an identifier is of."""
+    if isinstance(loc, NodeID):
+        return loc
     found = getattr(loc, "_node", loc)
     if not isinstance(found, NodeID):
         raise TypeError(f"{type(loc).__name__} is not an object in a file")
@@ -99,9 +102,11 @@ def find(loc, name):
         return loc
     if b"\0" in path:
         raise ValueError("a name cannot hold a NUL")
-    native = start._opened.native.root() if path.startswith(b"/") else start._object
+    native = start._object
+    if path.startswith(b"/"):
+        native, path = start._opened.native.root(), b"/" + path.lstrip(b"/")
     try:
-        found = native if path.strip(b"/") == b"" else native.object(path)
+        found = native if path == b"/" else native.object(path)
     except FileNotFoundError as error:
         # The file that an external link leads to.
         raise KeyError(f"Unable to synchronously open object ({error})") from error
@@ -127,7 +132,9 @@ def parent_of(loc, name, lcpl=None):
 
 
 def has_link(native, name):
-    """Whether a group of the engine has a link of that name."""
+    """Whether a group of the engine has a link of that name, or is itself called that."""
+    if name == b".":
+        return True
     try:
         native.link(name)
     except KeyError:

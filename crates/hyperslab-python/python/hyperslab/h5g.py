@@ -128,7 +128,7 @@ def create(loc, name, lcpl=None, gcpl=None):
         return GroupID(start._opened, native.create_group(None, options), None)
     node(loc)._need_writable("create a group")
     start, native, last = parent_of(loc, name, lcpl)
-    if last == b"." or has_link(native, last):
+    if has_link(native, last):
         raise ValueError(f"Unable to create group {encoded(name)!r} (name already exists)")
     return GroupID(start._opened, native.create_group(last, options), _path(start, name))
 
@@ -164,7 +164,7 @@ def _path_valid(loc, path, lapl=None):
         _, native, last = parent_of(loc, path)
     except (KeyError, OSError, ValueError):
         return False
-    return last == b"." or has_link(native, last)
+    return has_link(native, last)
 
 
 class GroupIter:

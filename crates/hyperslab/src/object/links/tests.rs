@@ -116,6 +116,18 @@ fn a_renamed_link_keeps_its_target_and_no_other_loses_its_name() {
 }
 
 #[test]
+fn what_no_path_leads_to_is_no_name_for_a_link() {
+    for bounds in [Bounds::Earliest, Bounds::V110] {
+        let file = File::new(bounds);
+        let group = file.group(false);
+        for name in ["", ".", "/", "a/b", "a\0"] {
+            assert_eq!(insert(&file.objects, group, &hard(name, 1)).unwrap_err().kind(), ErrorKind::Usage);
+        }
+        file.check(group, &BTreeMap::new());
+    }
+}
+
+#[test]
 fn an_old_group_takes_an_external_link_by_becoming_a_new_one() {
     let file = File::new(Bounds::Earliest);
     let group = file.group(false);

@@ -64,8 +64,9 @@ fn missing() -> Error {
 }
 
 fn add(objects: &Objects, group: Address, link: &LinkMessage) -> Result<()> {
-    if link.name.is_empty() || link.name.contains(&b'/') || link.name.contains(&0) {
-        return Err(Error::usage("a link's name is one or more bytes, none of them '/' or NUL"));
+    if matches!(link.name.as_slice(), b"" | b".") || link.name.contains(&b'/') || link.name.contains(&0) {
+        let message = "a link's name is one or more bytes, none of them '/' or NUL; '.' is the group itself";
+        return Err(Error::usage(message));
     }
     let md = &objects.metadata;
     let header = Header::open(md, group)?;
