@@ -28,10 +28,17 @@ pub(crate) struct Arguments {
     target: String,
 }
 
-/// One line.
+/// What is under a name.
 struct Entry {
     name: String,
     what: What,
+}
+
+/// An entry as it is shown; the object itself only where more is to be said of it.
+struct Line {
+    name: String,
+    text: String,
+    object: Option<Object>,
 }
 
 enum What {
@@ -45,55 +52,63 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     let target = Target::parse(&arguments.target);
     let file = opening::file(&target.file)?;
     let object = file.object(&target.path)?;
-    let mut listing = Listing { recursive: arguments.recursive, entries: Vec::new(), seen: HashMap::new() };
-    match object {
-        Object::Group(group) => {
-            listing.seen.insert(Object::Group(group.clone()).address(), target.path);
-            listing.group(&group, "", 0)?;
-        }
-        other => listing.entries.push(Entry { name: target.path, what: What::Object(other) }),
-    }
     if arguments.json {
-        let entries = listing.entries.iter().map(json_entry).collect();
+        let mut entries = Vec::new();
+        list(arguments.recursive, object, target.path, &mut |entry| entries.push(json_entry(&entry)))?;
         return output.json(&Value::Array(entries));
     }
-    let width = listing.entries.iter().map(|entry| entry.name.chars().count()).max().unwrap_or(0).min(40);
-    for entry in &listing.entries {
-        output.line(format!("{:width$}  {}", entry.name, line(entry)))?;
-        if arguments.verbose
-            && let What::Object(object) = &entry.what
-        {
-            details(object, output)?;
-        }
+    let mut lines = Vec::new();
+    list(arguments.recursive, object, target.path, &mut |entry| {
+        let text = line(&entry);
+        let object = match entry.what {
+            What::Object(object) if arguments.verbose => Some(object),
+            _ => None,
+        };
+        lines.push(Line { name: entry.name, text, object });
+    })?;
+    let width = lines.iter().map(|line| line.name.chars().count()).max().unwrap_or(0).min(40);
+    for line in &lines {
+        output.line(format!("{:width$}  {}", line.name, line.text))?;
+        line.object.as_ref().map_or(Ok(()), |object| details(object, output))?;
     }
     Ok(())
 }
 
-struct Listing {
-    recursive: bool,
-    entries: Vec<Entry>,
-    /// The first path to the object at an address.
-    seen: HashMap<u64, String>,
+/// Calls `each` with every entry of a group, or with the one thing there is.
+fn list(recursive: bool, object: Object, path: String, each: &mut dyn FnMut(Entry)) -> Outcome {
+    let Object::Group(group) = object else {
+        each(Entry { name: path, what: What::Object(object) });
+        return Ok(());
+    };
+    let seen = HashMap::from([(group.address(), path)]);
+    Listing { recursive, seen, each }.group(&group, "", 0)
 }
 
-impl Listing {
+struct Listing<'a> {
+    recursive: bool,
+    /// The first path to the object at an address.
+    seen: HashMap<u64, String>,
+    each: &'a mut dyn FnMut(Entry),
+}
+
+impl Listing<'_> {
     fn group(&mut self, group: &Group, prefix: &str, depth: usize) -> Outcome {
         for link in group.links()? {
             let name = format!("{prefix}{}", text(&link.name));
             if !matches!(link.kind, LinkKind::Hard { .. }) {
-                self.entries.push(Entry { name, what: What::Link(link) });
+                (self.each)(Entry { name, what: What::Link(link) });
                 continue;
             }
-            let object = match group.object(&link.name) {
+            let object = match group.linked(&link) {
                 Ok(object) => object,
                 Err(error) => {
-                    self.entries.push(Entry { name, what: What::Broken(error) });
+                    (self.each)(Entry { name, what: What::Broken(error) });
                     continue;
                 }
             };
             if let Some(first) = self.seen.get(&object.address()) {
                 let what = What::Seen(first.clone());
-                self.entries.push(Entry { name, what });
+                (self.each)(Entry { name, what });
                 continue;
             }
             self.seen.insert(object.address(), name.clone());
@@ -102,7 +117,7 @@ impl Listing {
                 _ => None,
             };
             let prefix = format!("{name}/");
-            self.entries.push(Entry { name, what: What::Object(object) });
+            (self.each)(Entry { name, what: What::Object(object) });
             if let Some(inner) = inner
                 && let Err(failure) = self.group(&inner, &prefix, depth + 1)
             {

@@ -228,6 +228,29 @@ impl Group {
         self.file.attempt(|| self.open(path)).at(|| place(&self.file, &join(&self.location.path, path)))
     }
 
+    /// The object that a link of this group leads to.
+    ///
+    /// ```
+    /// # let file = hyperslab::OpenOptions::new().create_in_memory()?;
+    /// let root = file.root()?;
+    /// root.new_dataset::<u8>().shape([2]).create("data")?;
+    /// for link in root.links()? {
+    ///     assert_eq!(root.linked(&link)?.location().path(), "/data");
+    /// }
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`object`](Self::object).
+    pub fn linked(&self, link: &Link) -> Result<Object> {
+        let LinkKind::Hard { address } = link.kind else { return self.object(&link.name) };
+        let path = join(&self.location.path, &link.name);
+        let _reading = self.file.reading()?;
+        self.file
+            .attempt(|| Object::open(&self.file, Address(address), &path))
+            .at(|| place(&self.file, &path))
+    }
+
     /// The object at a path; the caller holds the gate.
     pub(crate) fn open(&self, path: &[u8]) -> Result<Object> {
         let mut walk = Walk::from(&self.location);
