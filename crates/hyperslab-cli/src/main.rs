@@ -18,6 +18,7 @@ mod recipe;
 mod record;
 mod recover;
 mod repack;
+mod replacement;
 mod rm;
 mod show;
 mod slabs;

@@ -3,6 +3,7 @@
 use crate::output::{Failure, Outcome, Output};
 use crate::progress::bytes_bar;
 use crate::recipe::{Recipe, can_have_chunks};
+use crate::replacement::Replacement;
 use clap::ValueEnum;
 use hyperslab::{Bounds, CopyOptions, Dataset, DatasetBuilder, Extent, File, Group, Object, OpenOptions};
 use std::collections::HashSet;
@@ -71,29 +72,18 @@ pub(crate) struct Arguments {
 pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     let recipe = recipe(arguments).map_err(Failure::message)?;
     let from = File::open(&arguments.input)?;
-    if arguments.output.exists() {
-        if same(&arguments.input, &arguments.output) {
-            return Err(Failure::message(format!(
-                "{}: IN and OUT are the same file",
-                arguments.input.display()
-            )));
-        }
-        if !arguments.force {
-            let message = format!("{}: the file exists; --force replaces it", arguments.output.display());
-            return Err(Failure::message(message));
-        }
+    if same(&arguments.input, &arguments.output) {
+        return Err(Failure::message(format!("{}: IN and OUT are the same file", arguments.input.display())));
     }
+    let new = Replacement::begin(&arguments.output, arguments.force)?;
     let to = OpenOptions::new()
         .bounds(arguments.bounds.into())
         .user_block(from.user_block())
         .track_order(from.root()?.is_ordered()?)
-        .create(&arguments.output)?;
-    let made = fill(arguments, &recipe, &from, to);
-    if made.is_err() {
-        // Half a file helps nobody; the error that led here is the one to tell.
-        let _ = fs::remove_file(&arguments.output);
-    }
-    made?;
+        .create(new.path())?;
+    fill(arguments, &recipe, &from, to)?;
+    copy_user_block(&arguments.input, new.path(), from.user_block())?;
+    new.finish()?;
     output.line(summary(&arguments.input, &arguments.output)?)
 }
 
@@ -111,8 +101,7 @@ fn fill(arguments: &Arguments, recipe: &Recipe, from: &File, to: File) -> Outcom
     }
     to.root()?.copy_members(&root, &options)?;
     bar.finish_and_clear();
-    to.close()?;
-    Ok(copy_user_block(arguments, from.user_block())?)
+    Ok(to.close()?)
 }
 
 fn reshaped(
@@ -165,7 +154,7 @@ impl Sizes {
                 if !matches!(link.kind, hyperslab::LinkKind::Hard { address } if self.seen.insert(address)) {
                     continue;
                 }
-                match group.object(&link.name) {
+                match group.linked(&link) {
                     Ok(Object::Group(inner)) => groups.push(inner),
                     Ok(Object::Dataset(dataset)) if virtual_too || !dataset.is_virtual() => {
                         let shape = dataset.shape();
@@ -188,13 +177,13 @@ fn same(one: &Path, other: &Path) -> bool {
 
 /// Copies the bytes before the HDF5 part.
 #[expect(clippy::disallowed_methods, reason = "a user block is not the engine's business")]
-fn copy_user_block(arguments: &Arguments, bytes: u64) -> std::io::Result<()> {
+fn copy_user_block(from: &Path, to: &Path, bytes: u64) -> std::io::Result<()> {
     if bytes == 0 {
         return Ok(());
     }
     let mut block = Vec::new();
-    fs::File::open(&arguments.input)?.take(bytes).read_to_end(&mut block)?;
-    let mut to = fs::OpenOptions::new().write(true).open(&arguments.output)?;
+    fs::File::open(from)?.take(bytes).read_to_end(&mut block)?;
+    let mut to = fs::OpenOptions::new().write(true).open(to)?;
     to.seek(SeekFrom::Start(0))?;
     to.write_all(&block)
 }

@@ -1,6 +1,7 @@
 //! `vds build`: many datasets become one, without copying an element.
 
 use crate::output::{Failure, Outcome, Output};
+use crate::replacement::Replacement;
 use crate::target::Target;
 use crate::typed::{element, parse_shape, parse_type};
 use crate::values::extent;
@@ -96,7 +97,8 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
         Mode::Interleave => interleave(&arguments.out, &inputs, arguments.axis)?,
         Mode::Grid => grid(&arguments.out, &inputs, mosaic(arguments, inputs.len())?)?,
     };
-    let new = if arguments.force { File::create(&arguments.out)? } else { create(&arguments.out)? };
+    let replacement = Replacement::begin(&arguments.out, arguments.force)?;
+    let new = File::create_new(replacement.path())?;
     let name = format!("/{}", arguments.name.trim_start_matches('/'));
     let shape = extent(layout.extent());
     let mut builder = new.new_dataset_of(&first.datatype).virtual_layout(layout);
@@ -105,16 +107,10 @@ pub(crate) fn run(arguments: &Arguments, output: &mut Output) -> Outcome {
     }
     drop(builder.create(&name)?);
     new.close()?;
+    replacement.finish()?;
     output.line(format!("{}{name} {shape} {}", arguments.out.display(), first.datatype))?;
     let missing = inputs.iter().filter(|input| !input.exists).count();
     output.line(format!("{} sources, {missing} of them not there yet", inputs.len()))
-}
-
-fn create(path: &Path) -> Outcome<File> {
-    if path.exists() {
-        return Err(Failure::message(format!("{}: the file exists; --force replaces it", path.display())));
-    }
-    Ok(File::create_new(path)?)
 }
 
 /// Every source, globs expanded, in order.

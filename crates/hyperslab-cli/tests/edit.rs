@@ -149,6 +149,39 @@ fn repack_changes_how_datasets_are_stored() {
 }
 
 #[test]
+fn what_is_replaced_stays_until_the_new_file_is_whole() {
+    let directory = tempfile::tempdir().unwrap();
+    let inside = |name: &str| directory.path().join(name);
+    counting(&inside("out.h5"), &[20, 30], 0);
+    let before = std::fs::read(inside("out.h5")).unwrap();
+    let file = File::create(inside("unknown.h5")).unwrap();
+    let data = file.new_dataset::<u8>().shape([8]).chunk([8]).deflate(1).create("data").unwrap();
+    data.write_chunk([0], b"no stream of deflate", 0).unwrap();
+    drop(data);
+    file.close().unwrap();
+    let repack = ["repack", "--force", "unknown.h5", "out.h5", "--chunk", "none"];
+    badly(directory.path(), &repack);
+    assert_eq!(std::fs::read(inside("out.h5")).unwrap(), before);
+
+    let held = std::fs::File::open(inside("out.h5")).unwrap();
+    held.lock_shared().unwrap();
+    let build = ["vds", "build", "--name", "all", "--force", "out.h5", "unknown.h5/data"];
+    for command in [&["repack", "--force", "unknown.h5", "out.h5"][..], &build] {
+        let why = badly(directory.path(), command);
+        assert!(why.contains("out.h5: somebody has the file open"), "{why}");
+        assert_eq!(std::fs::read(inside("out.h5")).unwrap(), before);
+    }
+    drop(held);
+
+    std::os::unix::fs::symlink("out.h5", inside("link.h5")).unwrap();
+    well(directory.path(), &["repack", "--force", "unknown.h5", "link.h5"]);
+    assert!(inside("link.h5").symlink_metadata().unwrap().is_symlink());
+    assert!(File::open(inside("out.h5")).unwrap().dataset("data").is_ok());
+    let left = std::fs::read_dir(directory.path()).unwrap().count();
+    assert_eq!(left, 3, "nothing is left beside the files");
+}
+
+#[test]
 fn repack_keeps_virtual_datasets_or_fills_them() {
     let directory = tempfile::tempdir().unwrap();
     let inside = |name: &str| directory.path().join(name);
