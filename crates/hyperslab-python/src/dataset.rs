@@ -4,16 +4,16 @@ use crate::datatype::PyDatatype;
 use crate::error::Raise;
 use crate::extent;
 use crate::fresh;
+use crate::numbers;
 use crate::pick::{self, Pick};
 use crate::selection::PySelection;
 use crate::value;
-use hyperslab::{Dataset, DatasetAccess, Extent, ExtentView, Follow, Selection};
+use hyperslab::{Dataset, DatasetAccess, Datatype, Extent, ExtentView, Follow, Selection};
 use numpy::{
     PyArray1, PyArrayDescr, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods,
 };
 use pyo3::exceptions::PyMemoryError;
-use pyo3::intern;
-use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult, Python, pyclass, pymethods};
+use pyo3::prelude::{Bound, Py, PyAny, PyRef, PyResult, Python, pyclass, pymethods};
 use pyo3::types::{PyBytes, PyTuple, PyTupleMethods};
 use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
@@ -40,13 +40,12 @@ type Status = (usize, String, String, Vec<PathBuf>, Option<PathBuf>, Option<Stri
 
 impl PyDataset {
     /// How many bytes what is selected takes as elements of `memory`, if it is all there.
-    fn length(&self, selection: &Selection, memory: &PyDatatype) -> PyResult<usize> {
+    fn length(&self, selection: &Selection, memory: &Datatype) -> PyResult<usize> {
         let count = match self.0.extent() {
             Extent::Null => 0,
             _ => selection.count(&self.0.shape()).raise()?,
         };
-        let length =
-            count.checked_mul(memory.0.size() as u64).and_then(|length| usize::try_from(length).ok());
+        let length = count.checked_mul(memory.size() as u64).and_then(|length| usize::try_from(length).ok());
         let length = length.ok_or_else(|| PyMemoryError::new_err("the selection is larger than memory"))?;
         if length > LARGEST {
             return Err(PyMemoryError::new_err(format!("the selection needs {length} bytes of memory")));
@@ -59,14 +58,8 @@ impl PyDataset {
     }
 
     /// Reads what is selected, without the interpreter's lock.
-    fn load(
-        &self,
-        py: Python<'_>,
-        selection: &Selection,
-        memory: &PyDatatype,
-        out: &mut [u8],
-    ) -> PyResult<()> {
-        py.detach(|| self.0.read_bytes_into(selection, &memory.0, out)).raise_moving()
+    fn load(&self, py: Python<'_>, selection: &Selection, memory: &Datatype, out: &mut [u8]) -> PyResult<()> {
+        py.detach(|| self.0.read_bytes_into(selection, memory, out)).raise_moving()
     }
 }
 
@@ -123,6 +116,12 @@ impl PyDataset {
         PyDatatype(self.0.datatype().clone())
     }
 
+    /// The dtype of numbers of this machine, and the datatype for them in memory; nothing for any other elements.
+    #[getter]
+    fn number<'py>(&self, py: Python<'py>) -> Option<(Bound<'py, PyArrayDescr>, PyDatatype)> {
+        numbers::stored(py, self.0.datatype()).map(|(dtype, memory)| (dtype, PyDatatype(memory)))
+    }
+
     /// The length of each axis; nothing for a null dataspace.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
@@ -130,6 +129,11 @@ impl PyDataset {
             return Ok(None);
         }
         PyTuple::new(py, self.0.shape()).map(Some)
+    }
+
+    #[getter]
+    fn is_virtual(&self) -> bool {
+        self.0.is_virtual()
     }
 
     /// `compact`, `contiguous`, `chunked`, `external` or `virtual`.
@@ -199,9 +203,9 @@ impl PyDataset {
         memory: &PyDatatype,
         dtype: &Bound<'py, PyArrayDescr>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let length = self.length(&selection.0, memory)?;
+        let length = self.length(&selection.0, &memory.0)?;
         let count = length.checked_div(dtype.itemsize()).unwrap_or(0) as u64;
-        fresh::array(dtype, &[count], length, |out| self.load(py, &selection.0, memory, out))
+        fresh::array(dtype, &[count], length, |out| self.load(py, &selection.0, &memory.0, out))
     }
 
     /// Reads what is selected into an array, which holds as many bytes.
@@ -213,7 +217,7 @@ impl PyDataset {
         bytes: &Bound<'_, PyArray1<u8>>,
     ) -> PyResult<()> {
         let mut held = bytes.try_readwrite()?;
-        self.load(py, &selection.0, memory, held.as_slice_mut()?)
+        self.load(py, &selection.0, &memory.0, held.as_slice_mut()?)
     }
 
     /// What is selected, as plain values.
@@ -222,21 +226,27 @@ impl PyDataset {
         value::list(py, &values)
     }
 
-    /// `dataset[args]` in one step: an array of `dtype`, or a scalar; nothing when `args` are not simple.
+    /// `dataset[args]` in one step: an array of `dtype`, which is `memory`, or a scalar; nothing when `args` are not
+    /// simple, or nobody said what is wanted and the elements are not numbers.
+    #[pyo3(signature = (args, memory = None, dtype = None))]
     fn pick<'py>(
         &self,
         py: Python<'py>,
         args: &Bound<'py, PyTuple>,
-        memory: &PyDatatype,
-        dtype: &Bound<'py, PyArrayDescr>,
+        memory: Option<PyRef<'py, PyDatatype>>,
+        dtype: Option<Bound<'py, PyArrayDescr>>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let wanted = dtype.zip(memory.map(|memory| memory.0.clone()));
+        let Some((dtype, memory)) = wanted.or_else(|| numbers::stored(py, self.0.datatype())) else {
+            return Ok(None);
+        };
         let dims = self.0.shape();
         if dims.is_empty() || !args.iter().all(|arg| pick::is_simple(&arg)) {
             return Ok(None);
         }
         let pick = Pick::parse(args, &dims)?;
-        let length = self.length(&pick.selection, memory)?;
-        fresh::array(dtype, &pick.shape(), length, |out| self.load(py, &pick.selection, memory, out))
+        let length = self.length(&pick.selection, &memory)?;
+        fresh::array(&dtype, &pick.shape(), length, |out| self.load(py, &pick.selection, &memory, out))
             .map(Some)
     }
 
@@ -258,9 +268,7 @@ impl PyDataset {
         if !same || array.is_empty() {
             return Ok(false);
         }
-        let bytes = array.call_method1(intern!(py, "reshape"), (-1,))?;
-        let bytes = bytes.call_method1(intern!(py, "view"), (intern!(py, "u1"),))?;
-        let held = bytes.cast::<PyArray1<u8>>()?.readonly();
+        let held = fresh::bytes(array)?.readonly();
         let bytes = held.as_slice()?;
         py.detach(|| self.0.write_bytes(&pick.selection, &memory.0, bytes)).raise_moving()?;
         Ok(true)

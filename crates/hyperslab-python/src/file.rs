@@ -42,8 +42,6 @@ pub(crate) struct Opening {
     #[pyo3(default)]
     locking: Option<String>,
     #[pyo3(default)]
-    vds_prefix: Option<String>,
-    #[pyo3(default)]
     limits: BTreeMap<String, u64>,
     #[pyo3(default)]
     sources: Option<String>,
@@ -55,9 +53,6 @@ impl Opening {
         self.limits.iter().try_for_each(|(name, value)| all.set(name, *value)).raise()?;
         let locking = self.locking.as_deref().map(locks).transpose()?.unwrap_or_default();
         let mut options = OpenOptions::new().locking(locking).limits(all).swmr(self.swmr);
-        if let Some(prefix) = self.vds_prefix {
-            options = options.vds_prefix(prefix);
-        }
         if let Some(sources) = self.sources {
             options = options.sources(SourcePolicy::from(sources.as_str()));
         }

@@ -2,7 +2,7 @@
 
 use bytemuck::Pod;
 use numpy::{
-    Element, PyArray1, PyArrayDescr, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArrayMethods,
+    Element, PyArray1, PyArrayDescr, PyArrayDescrMethods, PyArrayDyn, PyArrayMethods, PyUntypedArray,
 };
 use pyo3::intern;
 use pyo3::prelude::{Bound, Py, PyAny, PyAnyMethods, PyResult};
@@ -26,36 +26,46 @@ pub(crate) fn array<'py>(
     length: usize,
     fill: impl Fill,
 ) -> PyResult<Bound<'py, PyAny>> {
-    // Without elements an axis may still be longer than numpy allows, which it says itself.
-    if (1..=SMALL).contains(&length) && dtype.is_native_byteorder() == Some(true) {
+    if length > 0 && dtype.is_native_byteorder() == Some(true) {
         match (dtype.kind(), dtype.itemsize()) {
-            (b'f', 4) => return typed::<f32>(dtype, shape, fill),
-            (b'f', 8) => return typed::<f64>(dtype, shape, fill),
-            (b'u', 2) => return typed::<u16>(dtype, shape, fill),
-            (b'u', 4) => return typed::<u32>(dtype, shape, fill),
-            (b'u', 8) => return typed::<u64>(dtype, shape, fill),
-            (b'i', 2) => return typed::<i16>(dtype, shape, fill),
-            (b'i', 4) => return typed::<i32>(dtype, shape, fill),
-            (b'i', 8) => return typed::<i64>(dtype, shape, fill),
+            (b'f', 4) => return typed::<f32>(dtype, shape, length, fill),
+            (b'f', 8) => return typed::<f64>(dtype, shape, length, fill),
+            (b'u', 2) => return typed::<u16>(dtype, shape, length, fill),
+            (b'u', 4) => return typed::<u32>(dtype, shape, length, fill),
+            (b'u', 8) => return typed::<u64>(dtype, shape, length, fill),
+            (b'i', 2) => return typed::<i16>(dtype, shape, length, fill),
+            (b'i', 4) => return typed::<i32>(dtype, shape, length, fill),
+            (b'i', 8) => return typed::<i64>(dtype, shape, length, fill),
             _ => {}
         }
     }
-    // numpy itself raises when there is no memory for them; a read writes all of it.
     let py = dtype.py();
-    let array = EMPTY.import(py, "numpy", "empty")?.call1((PyTuple::new(py, shape)?, dtype))?;
+    let array = empty(dtype, shape)?;
+    // Without elements an axis may still be longer than numpy allows, which it says itself.
     if length > 0 {
-        let bytes = array.call_method1(intern!(py, "reshape"), (-1,))?;
-        let bytes = bytes.call_method1(intern!(py, "view"), (intern!(py, "u1"),))?;
-        let mut held = bytes.cast::<PyArray1<u8>>()?.readwrite();
-        fill(held.as_slice_mut()?)?;
+        fill(bytes(array.cast::<PyUntypedArray>()?)?.readwrite().as_slice_mut()?)?;
     }
     if shape.is_empty() { array.get_item(PyTuple::empty(py)) } else { Ok(array) }
+}
+
+/// What numpy makes, which itself raises when there is no memory; a read writes all of it.
+fn empty<'py>(dtype: &Bound<'py, PyArrayDescr>, shape: &[u64]) -> PyResult<Bound<'py, PyAny>> {
+    let py = dtype.py();
+    EMPTY.import(py, "numpy", "empty")?.call1((PyTuple::new(py, shape)?, dtype))
+}
+
+/// The bytes of the elements of a dense array, which holds no objects.
+pub(crate) fn bytes<'py>(array: &Bound<'py, PyUntypedArray>) -> PyResult<Bound<'py, PyArray1<u8>>> {
+    let py = array.py();
+    let flat = array.call_method1(intern!(py, "reshape"), (-1,))?;
+    Ok(flat.call_method1(intern!(py, "view"), (intern!(py, "u1"),))?.cast_into()?)
 }
 
 /// The same for elements that Rust knows, in fewer steps.
 fn typed<'py, T: Element + Pod>(
     dtype: &Bound<'py, PyArrayDescr>,
     shape: &[u64],
+    length: usize,
     fill: impl Fill,
 ) -> PyResult<Bound<'py, PyAny>> {
     let py = dtype.py();
@@ -66,10 +76,10 @@ fn typed<'py, T: Element + Pod>(
     }
     let lengths: Vec<usize> =
         shape.iter().map(|length| usize::try_from(*length)).collect::<Result<_, _>>()?;
-    let array = PyArrayDyn::<T>::zeros(py, lengths, false);
-    if array.len() > 0 {
-        let mut held = array.readwrite();
-        fill(bytemuck::cast_slice_mut(held.as_slice_mut()?))?;
-    }
+    let array = match length {
+        0..=SMALL => PyArrayDyn::<T>::zeros(py, lengths, false),
+        _ => empty(dtype, shape)?.cast_into()?,
+    };
+    fill(bytemuck::cast_slice_mut(array.readwrite().as_slice_mut()?))?;
     Ok(array.into_any())
 }

@@ -11,6 +11,7 @@ mod error;
 mod extent;
 mod file;
 mod fresh;
+mod numbers;
 mod object;
 mod pick;
 mod selection;

@@ -6,10 +6,12 @@ use crate::datatype::PyDatatype;
 use crate::edit;
 use crate::error::Raise;
 use crate::file::PyFile;
+use crate::fresh;
+use crate::numbers;
 use crate::selection::PySelection;
 use crate::value;
-use hyperslab::{Attribute, AttributeData, CopyOptions, ErrorKind, Group, Link, LinkKind, Object};
-use numpy::{PyArray1, PyArrayMethods};
+use hyperslab::{Attribute, AttributeData, CopyOptions, ErrorKind, Group, Link, LinkKind, Object, Selection};
+use numpy::{PyArray1, PyArrayMethods, PyUntypedArray};
 use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::{Bound, Py, PyAny, PyRef, PyResult, Python, pyclass, pymethods};
@@ -86,6 +88,11 @@ impl PyObject {
         PyFile(self.0.location().file())
     }
 
+    /// Whether the object is in that file.
+    fn is_in(&self, file: &PyFile) -> bool {
+        self.0.location().file().same(&file.0)
+    }
+
     #[getter]
     fn path<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, self.0.location().path().as_bytes())
@@ -121,11 +128,26 @@ impl PyObject {
     }
 
     /// The attribute of that name, or nothing.
-    fn attribute(&self, py: Python<'_>, name: Vec<u8>) -> PyResult<Option<PyAttribute>> {
+    fn attribute(&self, py: Python<'_>, name: &[u8]) -> PyResult<Option<PyAttribute>> {
         match py.detach(|| self.0.attribute(name)) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             found => found.raise().map(|found| Some(PyAttribute(found))),
         }
+    }
+
+    /// The value of an attribute that is numbers or a text; nothing when there is none or it is anything else.
+    fn attribute_value<'py>(&self, py: Python<'py>, name: &[u8]) -> PyResult<Option<Bound<'py, PyAny>>> {
+        match py.detach(|| self.0.attribute(name)) {
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            found => numbers::value(py, &found.raise()?),
+        }
+    }
+
+    /// Gives the object an attribute of numbers or a text; false when the value is anything else.
+    fn set_attribute_value(&self, py: Python<'_>, name: &[u8], value: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let Some(data) = numbers::data(value)? else { return Ok(false) };
+        py.detach(|| self.0.location().set_attribute(name, data)).raise()?;
+        Ok(true)
     }
 
     /// Name and target of each link of a group, by name or in the order in which they were made.
@@ -137,13 +159,13 @@ impl PyObject {
     }
 
     /// The target of one link of a group.
-    fn link(&self, py: Python<'_>, name: Vec<u8>) -> PyResult<Py<PyAny>> {
+    fn link(&self, py: Python<'_>, name: &[u8]) -> PyResult<Py<PyAny>> {
         let group = self.group()?;
         target(py, &py.detach(|| group.link(name)).raise()?)
     }
 
     /// The object at a path from a group.
-    fn object(&self, py: Python<'_>, path: Vec<u8>) -> PyResult<Self> {
+    fn object(&self, py: Python<'_>, path: &[u8]) -> PyResult<Self> {
         let group = self.group()?;
         py.detach(|| group.object(path)).raise().map(Self)
     }
@@ -185,6 +207,30 @@ impl PyObject {
         let extent = edit::extent(dims, max)?;
         let dataset = edit::dataset(self.group()?, name, datatype, extent, options)?;
         Ok(Self(Object::Dataset(dataset)))
+    }
+
+    /// Makes a contiguous dataset of the numbers in an array; nothing when they are anything else, or the name is taken or
+    /// no plain one.
+    fn create_numbers(
+        &self,
+        py: Python<'_>,
+        name: &[u8],
+        array: &Bound<'_, PyUntypedArray>,
+    ) -> PyResult<Option<Self>> {
+        let plain = !matches!(name, b"" | b".") && !name.iter().any(|byte| matches!(byte, b'/' | 0));
+        let Some(datatype) = numbers::of(array)?.filter(|_| plain) else { return Ok(None) };
+        let (group, extent) = (self.group()?, numbers::extent(array));
+        let held = fresh::bytes(array)?.readonly();
+        let elements = held.as_slice()?;
+        let make = || {
+            if group.link(name).is_ok() {
+                return Ok(None);
+            }
+            let made = group.new_dataset_of(&datatype).extent(extent).contiguous().create(name)?;
+            made.write_bytes(&Selection::All, &datatype, elements)?;
+            Ok(Some(Self(Object::Dataset(made))))
+        };
+        py.detach(make).raise()
     }
 
     /// Copies an object of any file, with what is in it, to a name in this group.

@@ -141,6 +141,8 @@ def key_of(path):
 
 def found(path, live=False):
     """The file at ``path`` if it is open already; who follows a file shares it only with others who do."""
+    if not _shared:
+        return None
     key = key_of(path)
     with _lock:
         return None if key is None else _shared.get((*key, live))

@@ -60,15 +60,22 @@ class ObjectID:
     """Something that is open: a file, an object in it, or a description that lives in memory."""
 
     locked = False
+    #: Given when somebody asks for it: most identifiers are never seen.
+    _number = None
+    _closed = False
 
     def __init__(self, number=None):
-        self._number = next(_numbers) if number is None else number
-        self._closed = False
+        if number is not None:
+            self._number = number
 
     @property
     def id(self):
         """A number that no other identifier of this process has; 0 once closed."""
-        return self._number if self.valid else 0
+        if not self.valid:
+            return 0
+        if self._number is None:
+            self._number = next(_numbers)
+        return self._number
 
     @property
     def valid(self):
@@ -93,7 +100,7 @@ class ObjectID:
             return NotImplemented
         key = self._key()
         if key is None:
-            return self._number == other._number
+            return self is other or (self._number is not None and self._number == other._number)
         return key == other._key()
 
     def __hash__(self):

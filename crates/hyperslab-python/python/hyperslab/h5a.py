@@ -87,6 +87,16 @@ class AttrID(ObjectID):
         self._attribute = _store(self._parent, self.name, self.get_type(), self.get_space(), np.asarray(arr))
 
 
+def value_of(loc, name):
+    """The value of an attribute of numbers or of one text, in one step; ``None`` when it needs more."""
+    return node(loc)._need().attribute_value(name)
+
+
+def set_value(loc, name, value):
+    """Sets an attribute to a number, numbers or a text, in one step; ``False`` when it needs more."""
+    return node(loc)._need_writable("create an attribute", OSError).set_attribute_value(name, value)
+
+
 def _store(parent, name, datatype, space, array):
     """Puts an attribute in the place of one of the same name, if there is one."""
     native = parent._need_writable("create an attribute", OSError)

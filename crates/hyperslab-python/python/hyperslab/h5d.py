@@ -33,19 +33,24 @@ class DatasetID(NodeID):
     """A dataset."""
 
     _what = "dataset"
+    #: Whether anybody asked for the size, which a virtual dataset then looks for in its sources.
+    _queried = False
+    _dapl = _type = _dtype = None
+    #: The engine's datatype for arrays of ``dtype``, when numpy keeps its elements in the array.
+    _memory = None
 
     def __init__(self, opened, native, path, dapl=None):
-        super().__init__(opened, native, path)
-        self._dataset = _accessed(native.dataset(), dapl)
-        layout = self._dataset.layout
-        self._virtual, self._chunked = layout == "virtual", layout == "chunked"
-        self._dapl = dapl
-        #: Whether anybody asked for the size, which a virtual dataset then looks for in its sources.
-        self._queried = False
-        self._type = None
-        self._dtype = None
-        #: The engine's datatype for arrays of ``dtype``, when numpy keeps its elements in the array.
-        self._memory = None
+        self._opened = opened
+        self._object = native
+        self._path = path
+        self._dataset = native.dataset()
+        if dapl is not None:
+            self._open_with(dapl)
+        self._virtual = self._dataset.is_virtual
+
+    @property
+    def _chunked(self):
+        return self._dataset.layout == "chunked"
 
     def _refresh(self):
         """Takes the dataset as it is now."""
@@ -56,6 +61,11 @@ class DatasetID(NodeID):
     @property
     def dtype(self):
         if self._dtype is None:
+            self._need()
+            number = self._dataset.number
+            if number is not None:
+                self._dtype, self._memory = number
+                return self._dtype
             self._dtype = self.get_type().dtype
             if _convert.is_plain(self._dtype) and self._dtype.subdtype is None:
                 self._memory = _convert.native_type(self._dtype)
@@ -190,9 +200,8 @@ class DatasetID(NodeID):
 
     def _pick(self, args):
         """What an index of numbers and slices gives, in one step; ``None`` when it needs more."""
-        if self._memory is None:
-            if self._dtype is not None or self.dtype is None or self._memory is None:
-                return None
+        if self._memory is None and self._dtype is not None:
+            return None
         opened = self._opened
         if not opened.open or self._closed or opened.checks_sources:
             return None
@@ -425,6 +434,13 @@ def create(loc, name, tid, space, dcpl=None, lcpl=None, dapl=None, gcpl=None):
         options["named"] = tid._node._need()
     made = native.create_dataset(last, tid._native, space._dims, space._max, options)
     return DatasetID(start._opened, made, path, dapl)
+
+
+def create_numbers(loc, name, array):
+    """A new contiguous dataset of the numbers in an array, made and written in one step; ``None`` when it needs more."""
+    start = node(loc)
+    made = start._need_writable("create a dataset").create_numbers(name, array)
+    return None if made is None else DatasetID(start._opened, made, joined(start._path, name))
 
 
 def _fill(fill, tid):

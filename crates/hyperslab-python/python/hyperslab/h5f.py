@@ -143,10 +143,6 @@ class FileID(GroupID):
         self.get_page_buffering_stats()
 
 
-def _prefix(fapl):
-    return os.environ.get("HDF5_VDS_PREFIX") or None
-
-
 def _limits(fapl):
     return {} if fapl is None else fapl._values.get("limits", {})
 
@@ -181,7 +177,7 @@ def open(name, flags=ACC_RDWR, fapl=None):
             raise OSError(f"unable to open file {os.fsdecode(name)!r}: it is open already, with another locking")
         return FileID(_handles.OpenFile(shared, **options))
     how = dict(
-        writable=writable, swmr=options["swmr"], locking=_locking(fapl), vds_prefix=_prefix(fapl), limits=_limits(fapl),
+        writable=writable, swmr=options["swmr"], locking=_locking(fapl), limits=_limits(fapl),
         sources=_sources(fapl)
     )  # fmt: skip
     if fapl is not None and fapl.opens() is not None:

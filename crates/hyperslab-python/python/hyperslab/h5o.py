@@ -1,5 +1,7 @@
 """Objects: what groups, datasets and named datatypes have in common."""
 
+from functools import partial
+
 from ._nodes import encoded, find, has_link, joined, node, parent_of, wrapped
 from ._objects import phil, with_phil  # noqa: F401
 
@@ -84,11 +86,18 @@ def copy(src_loc, src_name, dst_loc, dst_name, copypl=None, lcpl=None):
 
 def visit(loc, func, *, idx_type=0, order=0, obj_name=b".", lapl=None, info=False):
     """Calls ``func`` with the path of each object below, each object once, until it gives something."""
-    start = node(find(loc, obj_name))
-    return _visit(start, start._need(), b"", func, info, bool(idx_type), {start._object.address})
+    if info:
+        return walk(find(loc, obj_name), lambda path, found: func(path, get_info(found())), bool(idx_type))
+    return walk(find(loc, obj_name), lambda path, _: func(path), bool(idx_type))
 
 
-def _visit(start, group, prefix, func, info, by_order, seen):
+def walk(loc, func, by_order=False):
+    """Calls ``func`` with the path of each object below, and what makes its identifier, until it gives something."""
+    start = node(loc)
+    return _walk(start, start._need(), b"", func, by_order, {start._object.address})
+
+
+def _walk(start, group, prefix, func, by_order, seen):
     if group.kind != "group":
         return None
     for name, target in group.links(by_order):
@@ -96,20 +105,12 @@ def _visit(start, group, prefix, func, info, by_order, seen):
             continue
         seen.add(target[1])
         path, found = prefix + name, group.object(name)
-        if info:
-            result = func(path, ObjInfo(wrapped_node(start, found, path), found.info()))
-        else:
-            result = func(path)
+        result = func(path, partial(wrapped, start._opened, found, joined(start._path, path)))
         if result is None and found.kind == "group":
-            result = _visit(start, found, path + b"/", func, info, by_order, seen)
+            result = _walk(start, found, path + b"/", func, by_order, seen)
         if result is not None:
             return result
     return None
-
-
-def wrapped_node(start, native, path):
-    """An identifier that is not checked for another file."""
-    return node(wrapped(start._opened, native, joined(start._path, path)))
 
 
 def get_comment(loc, comment=b"", **_):

@@ -294,6 +294,8 @@ class PropFAID(PropInstanceID):
 
     def opens(self):
         """What opens files for a driver of its own; ``None`` for ordinary files."""
+        if self.get_driver() == h5fd.SEC2:
+            return None
         from . import _drivers
 
         return _drivers.openers.get(self.get_driver())

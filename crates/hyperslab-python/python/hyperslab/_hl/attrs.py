@@ -18,7 +18,11 @@ class AttributeManager(base.MutableMappingHDF5, base.CommonStateObject):
         self._id = parent.id
 
     def __getitem__(self, name):
-        attribute = h5a.open(self._id, self._e(name))
+        name = self._e(name)
+        value = h5a.value_of(self._id, name)
+        if value is not None:
+            return value
+        attribute = h5a.open(self._id, name)
         shape, dtype = attribute.shape, attribute.dtype
         if shape is None:
             return Empty(dtype)
@@ -37,7 +41,9 @@ class AttributeManager(base.MutableMappingHDF5, base.CommonStateObject):
         return h5a.open(self._id, self._e(name))
 
     def __setitem__(self, name, value):
-        self.create(name, data=value)
+        plain = np.asarray(value) if isinstance(value, np.number) else value
+        if not h5a.set_value(self._id, self._e(name), plain):
+            self.create(name, data=value)
 
     def __delitem__(self, name):
         h5a.delete(self._id, self._e(name))

@@ -56,10 +56,13 @@ def make_fapl(driver=None, libver=None, rdcc_nslots=None, rdcc_nbytes=None, rdcc
               **options):  # fmt: skip
     """How a file is opened."""
     plist = h5p.create(h5p.FILE_ACCESS)
-    plist.set_libver_bounds(*_bounds(libver))
-    plist.set_alignment(alignment_threshold, alignment_interval)
+    if libver is not None:
+        plist.set_libver_bounds(*_bounds(libver))
+    if (alignment_threshold, alignment_interval) != (1, 1):
+        plist.set_alignment(alignment_threshold, alignment_interval)
     given = (None, rdcc_nslots, rdcc_nbytes, rdcc_w0)
-    plist.set_cache(*(old if new is None else new for old, new in zip(plist.get_cache(), given)))
+    if given != (None, None, None, None):
+        plist.set_cache(*(old if new is None else new for old, new in zip(plist.get_cache(), given)))
     if page_buf_size:
         plist.set_page_buffer_size(int(page_buf_size), int(min_meta_keep), int(min_raw_keep))
     if meta_block_size is not None:
@@ -77,8 +80,6 @@ def make_fapl(driver=None, libver=None, rdcc_nslots=None, rdcc_nbytes=None, rdcc
 
 
 def _bounds(libver):
-    if libver is None:
-        return h5f.LIBVER_EARLIEST, h5f.LIBVER_LATEST
     if isinstance(libver, str):
         return LIBVERS[libver], h5f.LIBVER_LATEST
     low, high = (LIBVERS[one] for one in libver)

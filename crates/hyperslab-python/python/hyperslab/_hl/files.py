@@ -87,10 +87,14 @@ class File(Group):
             driver, libver, rdcc_nslots, rdcc_nbytes, rdcc_w0, locking, page_buf_size, min_meta_keep, min_raw_keep,
             alignment_threshold, alignment_interval, meta_block_size, **kwds,
         )  # fmt: skip
-        fapl._values["limits"] = dict(limits or {})
-        fapl._values["sources"] = sources if sources is None or isinstance(sources, str) else ":".join(map(os.fspath, sources))
-        track_order = h5.get_config().track_order if track_order is None else track_order
-        fcpl = make_fcpl(track_order, track_times, fs_strategy, fs_persist, fs_threshold, fs_page_size)
+        if limits:
+            fapl._values["limits"] = dict(limits)
+        if sources is not None:
+            fapl._values["sources"] = sources if isinstance(sources, str) else ":".join(map(os.fspath, sources))
+        fcpl = None
+        if mode not in ("r", "r+"):
+            track_order = h5.get_config().track_order if track_order is None else track_order
+            fcpl = make_fcpl(track_order, track_times, fs_strategy, fs_persist, fs_threshold, fs_page_size)
         fid = make_fid(name, mode, userblock_size, fapl, fcpl, swmr)
         fid._opened.describe(given=given, vds_missing=vds_missing)
         if isinstance(libver, tuple):

@@ -109,6 +109,10 @@ class Group(MutableMappingHDF5, HLObject):
         allow_unknown_filter, obj_track_times
             As in h5py.
         """
+        if not kwds and shape is dtype is None and type(data) is np.ndarray and name and not h5.get_config().track_order:
+            made = h5d.create_numbers(self.id, self._e(name), data)
+            if made is not None:
+                return Dataset(made)
         if "track_order" not in kwds:
             kwds["track_order"] = h5.get_config().track_order
         efile_prefix, virtual_prefix = kwds.get("efile_prefix"), kwds.get("virtual_prefix")
@@ -187,12 +191,12 @@ class Group(MutableMappingHDF5, HLObject):
         return self._get(name)
 
     def _get(self, name, lapl=None):
-        if isinstance(name, h5r.Reference):
+        if isinstance(name, (bytes, str)):
+            found = h5o.open(self._id, self._e(name))
+        elif isinstance(name, h5r.Reference):
             found = h5r.dereference(name, self.id)
             if found is None:
                 raise ValueError("Invalid HDF5 object reference")
-        elif isinstance(name, (bytes, str)):
-            found = h5o.open(self.id, self._e(name))
         else:
             raise TypeError(f"Accessing a group is done with bytes or str, not {type(name)}")
         return _object(found)
@@ -331,7 +335,7 @@ class Group(MutableMappingHDF5, HLObject):
 
     def visititems(self, func):
         """Calls ``func(path, object)`` for each object below, each once, until it gives something."""
-        return h5o.visit(self.id, lambda name: func(self._d(name), self[name]))
+        return h5o.walk(self.id, lambda name, found: func(self._d(name), _object(found())))
 
     def visit_links(self, func):
         """Calls ``func(path)`` for each link below until it gives something."""
