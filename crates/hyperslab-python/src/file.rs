@@ -53,7 +53,9 @@ impl Opening {
         self.limits.iter().try_for_each(|(name, value)| all.set(name, *value)).raise()?;
         let locking = self.locking.as_deref().map(locks).transpose()?.unwrap_or_default();
         let mut options = OpenOptions::new().locking(locking).limits(all).swmr(self.swmr);
-        if let Some(sources) = self.sources {
+        // Of files of which nothing is said the environment says it.
+        let sources = self.sources.or_else(|| std::env::var("HYPERSLAB_SOURCES").ok());
+        if let Some(sources) = sources.filter(|sources| !sources.is_empty()) {
             options = options.sources(SourcePolicy::from(sources.as_str()));
         }
         Ok(options)
@@ -138,6 +140,12 @@ impl PyFile {
     #[getter]
     fn superblock_version(&self) -> u8 {
         self.0.superblock_version()
+    }
+
+    /// Device and number of the file; nothing in memory.
+    #[getter]
+    fn identity(&self) -> Option<(u64, u64)> {
+        self.0.identity()
     }
 
     /// Whether two handles are on the same open file.

@@ -102,6 +102,12 @@ def test_which_other_files_are_opened_is_for_the_one_who_opens_to_say(tmp_path, 
     for sources in ("tree", "none", [tmp_path / "in"]):
         with hyperslab.File(tmp_path / "in" / "a.h5", sources=sources) as f, pytest.raises(OSError, match="refused by the policy"):
             f["out"]
+    with hyperslab.File(tmp_path / "in" / "b.h5", "w") as f:
+        f["a"] = hyperslab.ExternalLink("a.h5", "/")
+    for mode in ("r", "r+"):
+        with hyperslab.File(tmp_path / "in" / "b.h5", mode, sources="tree") as f:
+            with pytest.raises(OSError, match="refused by the policy"):
+                f["a"]["out"]
     monkeypatch.setenv("HYPERSLAB_SOURCES", "tree")
     with hyperslab.File(tmp_path / "in" / "a.h5") as f, pytest.raises(OSError, match="refused by the policy"):
         f["out"]

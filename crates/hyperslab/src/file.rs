@@ -139,6 +139,20 @@ impl File {
         &self.state.place.path
     }
 
+    /// The numbers by which the system tells the file from every other, whatever it is called: its device's and its
+    /// own on that. A file in memory has none.
+    ///
+    /// ```
+    /// # let directory = tempfile::tempdir().unwrap();
+    /// let file = hyperslab::File::create(directory.path().join("a.h5"))?;
+    /// assert!(file.identity().is_some());
+    /// # Ok::<(), hyperslab::Error>(())
+    /// ```
+    #[must_use]
+    pub fn identity(&self) -> Option<(u64, u64)> {
+        self.state.stamp.map(|stamp| stamp.identity())
+    }
+
     /// The version of the superblock, 0 to 3.
     #[must_use]
     pub fn superblock_version(&self) -> u8 {

@@ -15,26 +15,29 @@ _warned: "set[tuple]" = set()
 class SharedFile:
     """The engine's handle on a file, shared by all who opened it."""
 
+    users = 0
+    #: Called with the file's bytes when it is flushed or closed, for files that are in memory.
+    on_flush = None
+    #: Called once it is closed.
+    on_close = None
+    #: How the file was made, when it was made here.
+    fcpl = None
+    swmr = False
+    #: Whether it is read while somebody else may be writing it.
+    live = False
+    #: Whether it was made by this handle, and nobody can have had it open before.
+    made = False
+    #: How the file was asked to be locked when it was first opened, if that was said.
+    locking = None
+    #: What the engine was told when it opened the file.
+    how = {}
+    _descriptor = None
+
     def __init__(self, native, path, writable, key=None):
         self.native = native
         self.path = path
         self.writable = writable
         self.key = key
-        self.users = 0
-        #: Called with the file's bytes when it is flushed or closed, for files that are in memory.
-        self.on_flush = None
-        #: Called once it is closed.
-        self.on_close = None
-        #: How the file was made, when it was made here.
-        self.fcpl = None
-        self.swmr = False
-        #: Whether it is read while somebody else may be writing it.
-        self.live = False
-        #: Whether it was made by this handle, and nobody can have had it open before.
-        self.made = False
-        #: How the file was asked to be locked when it was first opened, if that was said.
-        self.locking = None
-        self._descriptor = None
 
     def descriptor(self):
         """A descriptor of the file, for programs that ask for one; a number of its own for a file in memory."""
@@ -120,7 +123,7 @@ class OpenFile:
         if self.open:
             self.open = False
             # A Python file object goes when nobody else has it.
-            self.options = {key: value for key, value in self.options.items() if key != "fapl"}
+            self.options.pop("fapl", None)
             self.shared.release()
 
     def __del__(self):
@@ -150,7 +153,7 @@ def found(path, live=False):
 
 def keep(native, path, writable, live=False):
     """Shares a file that was just opened."""
-    key = key_of(path)
+    key = native.identity or key_of(path)
     shared = SharedFile(native, path, writable, None if key is None else (*key, live))
     shared.live = live
     with _lock:
@@ -173,7 +176,7 @@ def beside(file, native, opened):
     if shared is None and opened.shared.writable and os.access(path, os.W_OK):
         # What was opened to follow the link would keep out who writes.
         file.close()
-        shared = _writable(path) or keep(_native.open(path, {"writable": False}), path, False)
+        shared = _reopened(path, opened.shared.how)
     if shared is None:
         shared = SharedFile(native.file, path, False)
         shared.live = live
@@ -182,12 +185,15 @@ def beside(file, native, opened):
     return OpenFile(shared, **opened.options), root if where.strip(b"/") == b"" else root.object(where)
 
 
-def _writable(path):
-    """The file at ``path``, opened to write; ``None`` when that is not to be had."""
+def _reopened(path, how):
+    """The file at ``path``, opened to write if that is to be had, under what was said of the one that led to it."""
+    how = {**how, "swmr": False}
     try:
-        return keep(_native.open(path, {"writable": True}), path, True)
+        shared = keep(_native.open(path, {**how, "writable": True}), path, True)
     except OSError:
-        return None
+        shared = keep(_native.open(path, {**how, "writable": False}), path, False)
+    shared.how = how
+    return shared
 
 
 def _in_child():

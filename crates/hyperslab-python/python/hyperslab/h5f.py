@@ -148,9 +148,8 @@ def _limits(fapl):
 
 
 def _sources(fapl):
-    """Which other files may be opened: what was said for this file, or for all of the process."""
-    said = None if fapl is None else fapl._values.get("sources")
-    return said or os.environ.get("HYPERSLAB_SOURCES") or None
+    """Which other files may be opened, if that was said."""
+    return None if fapl is None else fapl._values.get("sources")
 
 
 def _locking(fapl):
@@ -185,6 +184,7 @@ def open(name, flags=ACC_RDWR, fapl=None):
     else:
         native = _native.open(name, how)
         shared = _handles.keep(native, name, writable, live)
+        shared.how = how
         shared.swmr = bool(writable and flags & ACC_SWMR_WRITE)
         if options["swmr"]:
             shared.warn_of_mount(6)
