@@ -171,9 +171,12 @@ fn read_prefix_2(cursor: &mut Cursor<'_>) -> Result<Prefix> {
     Ok(Prefix { version, flags, length, chunk, references: 1, attribute_limits, changed })
 }
 
+/// Messages that most chunks have no more of.
+const USUAL: usize = 8;
+
 /// Reads the messages of one chunk; `bytes` are those between prefix (or signature) and checksum.
 pub(crate) fn read_messages(cursor: &mut Cursor<'_>, prefix: &Prefix) -> Result<Vec<Framed>> {
-    let mut messages = Vec::new();
+    let mut messages = Vec::with_capacity(USUAL.min(cursor.remaining() / prefix.head().max(1)));
     let ordered = prefix.flags & TRACKED != 0;
     while cursor.remaining() >= prefix.head() {
         let (kind, size, flags);

@@ -1,7 +1,7 @@
 //! Elements in chunks: each chunk a read meets is fetched once and decoded once.
 
 use crate::error::{Error, Place, Result, to_usize};
-use crate::filter::FilterPipeline;
+use crate::filter::{self, FilterPipeline};
 use crate::index::{ChunkGrid, ChunkIndex, StoredChunk};
 use crate::layout::cache::ChunkCache;
 use crate::layout::contiguous;
@@ -161,12 +161,21 @@ impl Chunks<'_> {
             if raw {
                 return self.linear.read(chunk.address.0, tile);
             }
-            let Scratch { stored, filter, .. } = scratch;
-            let stored = room(stored, to_usize(chunk.size)?)?;
-            self.linear.read(chunk.address.0, stored)?;
-            self.pipeline.decode_into(stored, chunk.filter_mask, tile, filter)
+            self.decode(chunk, tile, (&mut scratch.stored, &mut scratch.filter))
         };
         load(tile, scratch).at(|| format!("chunk {coords:?} at {}", chunk.address))
+    }
+
+    /// Reads the stored bytes of a chunk and decodes them.
+    fn decode(
+        &self,
+        chunk: &StoredChunk,
+        tile: &mut [u8],
+        (stored, filter): (&mut Vec<u8>, &mut filter::Scratch),
+    ) -> Result<()> {
+        let stored = room(stored, to_usize(chunk.size)?)?;
+        self.linear.read(chunk.address.0, stored)?;
+        self.pipeline.decode_into(stored, chunk.filter_mask, tile, filter)
     }
 
     /// Places the cells of the chunks that are cached.
@@ -264,11 +273,8 @@ impl Fetch<'_> {
                 return self.read_raw(task, scratch);
             }
             let Scratch { stored, moving, filter, recent, .. } = scratch;
-            let tile = recent.get((dataset, task.stored), self.bytes, |tile| {
-                let stored = room(stored, to_usize(task.stored.size)?)?;
-                self.chunks.linear.read(task.stored.address.0, stored)?;
-                self.chunks.pipeline.decode_into(stored, task.stored.filter_mask, tile, filter)
-            })?;
+            let decode = |tile: &mut [u8]| self.chunks.decode(&task.stored, tile, (stored, filter));
+            let tile = recent.get((dataset, task.stored), self.bytes, decode)?;
             self.wanted.each_cell((task.first, task.count), &mut |mut cell| {
                 self.transfer.take(&mut cell, tile, moving)
             })

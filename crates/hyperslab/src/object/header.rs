@@ -145,6 +145,7 @@ impl Header {
     /// Takes the messages of one more chunk.
     fn take(&mut self, chunk: Chunk, framed: Vec<Framed>) {
         let mut room = false;
+        self.messages.reserve(framed.len());
         for Framed { message, order } in framed {
             self.dense &= !room || message.kind == kind::NIL;
             room |= message.kind == kind::NIL;
