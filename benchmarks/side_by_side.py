@@ -22,6 +22,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'conformance'))
 import common  # noqa: E402
+from table import Table  # noqa: E402
 
 
 def frames(shape, kind, seed):
@@ -30,20 +31,25 @@ def frames(shape, kind, seed):
     return rng.poisson(3, int(np.prod(shape))).astype(kind).reshape(shape)
 
 
+def virtual(folder, layout, shape, places):
+    """A virtual dataset over files of frames of this shape, one for each place in the layout."""
+    one = frames(shape, layout.dtype, 0)
+    for i, place in enumerate(places):
+        with h5py.File('%s/%d.h5' % (folder, i), 'w') as f:
+            f.create_dataset('data', data=one + layout.dtype.type(i), chunks=(1, *shape[1:]))
+        layout[place] = h5py.VirtualSource('%d.h5' % i, 'data', shape=shape)
+    with h5py.File(folder + '/all.h5', 'w') as f:
+        f.create_virtual_dataset('data', layout)
+    return folder + '/all.h5'
+
+
 class Modules:
     """16 detector modules (N,512,128) u4, stacked as (N,16,512,128): ds[:50], the shape of h5py#1597."""
     goal, path, at = 50, '/data', (slice(0, 50),)
 
     def make(self, folder):
-        layout = h5py.VirtualLayout((100, 16, 512, 128), 'u4')
-        one = frames((100, 512, 128), 'u4', 0)
-        for i in range(16):
-            with h5py.File('%s/m%d.h5' % (folder, i), 'w') as f:
-                f.create_dataset('data', data=one + np.uint32(i), chunks=(1, 512, 128))
-            layout[:, i] = h5py.VirtualSource('m%d.h5' % i, 'data', shape=(100, 512, 128))
-        with h5py.File(folder + '/all.h5', 'w') as f:
-            f.create_virtual_dataset('data', layout)
-        return folder + '/all.h5'
+        layout = h5py.VirtualLayout((100, 16, 512, 128), np.dtype('u4'))
+        return virtual(folder, layout, (100, 512, 128), [np.s_[:, i] for i in range(16)])
 
 
 class Interleaved:
@@ -51,15 +57,8 @@ class Interleaved:
     goal, path, at = 50, '/data', ()
 
     def make(self, folder):
-        layout = h5py.VirtualLayout((256, 512, 512), 'u2')
-        one = frames((64, 512, 512), 'u2', 1)
-        for i in range(4):
-            with h5py.File('%s/f%d.h5' % (folder, i), 'w') as f:
-                f.create_dataset('data', data=one + np.uint16(i), chunks=(1, 512, 512))
-            layout[i::4] = h5py.VirtualSource('f%d.h5' % i, 'data', shape=(64, 512, 512))
-        with h5py.File(folder + '/all.h5', 'w') as f:
-            f.create_virtual_dataset('data', layout)
-        return folder + '/all.h5'
+        layout = h5py.VirtualLayout((256, 512, 512), np.dtype('u2'))
+        return virtual(folder, layout, (64, 512, 512), [np.s_[i::4] for i in range(4)])
 
 
 class Gzip:
@@ -156,26 +155,21 @@ def main():
     if unknown:
         ap.error('no case %s' % ', '.join(sorted(unknown)))
     common.need('side by side', common.TIMER)
-    ours, theirs, report, missed = Ours(), Theirs(), [], 0
-    print('h5py %s on HDF5 %s, %d cores' % (h5py.__version__, h5py.version.hdf5_version, os.cpu_count()))
-    print('%-13s %12s %12s %8s %8s   %s' % ('case', 'hyperslab', 'h5py', 'ratio', 'goal', 'what'))
+    ours, theirs, report, table = Ours(), Theirs(), [], Table()
     for name in a.cases or CASES:
         case = CASES[name]()
         try:
             mine, other, rounds = measure(case, ours, theirs, a.repeat, a.seconds)
         except RuntimeError as e:
-            print('%-13s %s' % (name, e))
-            ours, missed = Ours(), missed + 1
+            table.fail(name, e)
+            ours = Ours()
             continue
-        ratio = other / mine
-        missed += ratio < case.goal
+        ratio = table.add(name, case, mine, other)
         report.append(dict(case=name, hyperslab=mine, h5py=other, ratio=ratio, goal=case.goal, rounds=rounds))
-        print('%-13s %10.1fms %10.1fms %7.1fx %7.2fx%s %s' % (
-            name, mine * 1e3, other * 1e3, ratio, case.goal, ' ' if ratio >= case.goal else '!', case.__doc__), flush=True)
     if a.json:
         with open(a.json, 'w') as f:
             json.dump(report, f, indent=1)
-    sys.exit(1 if missed else 0)
+    sys.exit(1 if table.missed else 0)
 
 
 if __name__ == '__main__':

@@ -21,6 +21,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), '..', 'conformance'))
 import common  # noqa: E402
+from table import Table  # noqa: E402
 
 
 def counts(number):
@@ -159,22 +160,17 @@ def main():
     ap.add_argument('--repeat', type=int, default=3)
     a = ap.parse_args()
     common.need('writing', common.TIMER)
-    ours, missed = Ours(), 0
-    print('h5py %s on HDF5 %s, %d cores' % (h5py.__version__, h5py.version.hdf5_version, os.cpu_count()))
-    print('%-11s %12s %12s %8s %8s   %s' % ('case', 'hyperslab', 'h5py', 'ratio', 'goal', 'what'))
+    ours, table = Ours(), Table()
     for name in a.cases or CASES:
         case = CASES[name]()
         try:
             mine, other = measure(name, case, ours, a.repeat)
         except RuntimeError as e:
-            print('%-11s %s' % (name, e))
-            ours, missed = Ours(), missed + 1
+            table.fail(name, e)
+            ours = Ours()
             continue
-        ratio = other / mine
-        missed += ratio < case.goal
-        print('%-11s %10.1fms %10.1fms %7.1fx %7.1fx%s %s' % (
-            name, mine * 1e3, other * 1e3, ratio, case.goal, ' ' if ratio >= case.goal else '!', case.__doc__), flush=True)
-    sys.exit(1 if missed else 0)
+        table.add(name, case, mine, other)
+    sys.exit(1 if table.missed else 0)
 
 
 if __name__ == '__main__':

@@ -312,3 +312,5 @@ impl Drop for FileState {
 
 #[cfg(test)]
 mod fault_tests;
+#[cfg(test)]
+mod replay_tests;

@@ -176,7 +176,8 @@ const USUAL: usize = 8;
 
 /// Reads the messages of one chunk; `bytes` are those between prefix (or signature) and checksum.
 pub(crate) fn read_messages(cursor: &mut Cursor<'_>, prefix: &Prefix) -> Result<Vec<Framed>> {
-    let mut messages = Vec::with_capacity(USUAL.min(cursor.remaining() / prefix.head().max(1)));
+    let most = cursor.remaining().checked_div(prefix.head()).unwrap_or(0);
+    let mut messages = Vec::with_capacity(most.min(USUAL));
     let ordered = prefix.flags & TRACKED != 0;
     while cursor.remaining() >= prefix.head() {
         let (kind, size, flags);
