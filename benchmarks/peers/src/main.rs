@@ -81,7 +81,7 @@ fn bound(file: &str, path: &str, rows: Option<(usize, usize)>) -> Outcome<Number
 fn bound_rows<T: hdf5_metno::H5Type>(data: &hdf5_metno::Dataset, rows: Option<(usize, usize)>) -> Outcome<Vec<T>> {
     let Some((first, end)) = rows else { return Ok(data.read_raw()?) };
     let mut axes: Vec<hdf5_metno::SliceOrIndex> = vec![(first..end).into()];
-    axes.extend(data.shape().iter().skip(1).map(|length| (0..*length).into()));
+    axes.extend(data.shape().into_iter().skip(1).map(|length| hdf5_metno::SliceOrIndex::from(0..length)));
     let found = data.read_slice::<T, _, ndarray::IxDyn>(hdf5_metno::Hyperslab::from(axes))?;
     Ok(found.into_raw_vec_and_offset().0)
 }

@@ -26,6 +26,7 @@ impl Replacement {
         let old = match fs::metadata(&target) {
             Err(_) => None,
             Ok(there) if !there.is_file() => return refuse("is no file that could be replaced"),
+            Ok(there) if there.permissions().readonly() => return refuse("the file is read-only"),
             Ok(_) => Some(fs::File::open(&target)?),
         };
         match old.as_ref().map(fs::File::try_lock) {

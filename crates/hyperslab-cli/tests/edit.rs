@@ -9,6 +9,7 @@
 mod support;
 
 use hyperslab::{File, Selection, VirtualLayout, VirtualSource};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use support::{counting, hyperslab};
 
@@ -172,6 +173,13 @@ fn what_is_replaced_stays_until_the_new_file_is_whole() {
         assert_eq!(std::fs::read(inside("out.h5")).unwrap(), before);
     }
     drop(held);
+    let mut permissions = std::fs::metadata(inside("out.h5")).unwrap().permissions();
+    permissions.set_readonly(true);
+    std::fs::set_permissions(inside("out.h5"), permissions.clone()).unwrap();
+    let why = badly(directory.path(), &["repack", "--force", "unknown.h5", "out.h5"]);
+    assert!(why.contains("out.h5: the file is read-only"), "{why}");
+    permissions.set_mode(0o644);
+    std::fs::set_permissions(inside("out.h5"), permissions).unwrap();
 
     std::os::unix::fs::symlink("out.h5", inside("link.h5")).unwrap();
     well(directory.path(), &["repack", "--force", "unknown.h5", "link.h5"]);
