@@ -48,8 +48,14 @@ impl Replacement {
 
     /// Gives the finished file its name, and the permissions of the one that goes.
     pub(crate) fn finish(self) -> Outcome {
-        if let Some(old) = &self.old {
-            fs::set_permissions(&self.aside, old.metadata()?.permissions())?;
+        match &self.old {
+            Some(old) => fs::set_permissions(&self.aside, old.metadata()?.permissions())?,
+            None if self.place.symlink_metadata().is_ok() => {
+                let message =
+                    format!("{}: the file exists by now; it was left as it is", self.place.display());
+                return Err(Failure::message(message));
+            }
+            None => {}
         }
         Ok(fs::rename(&self.aside, &self.place)?)
     }
