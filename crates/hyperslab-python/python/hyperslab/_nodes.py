@@ -14,7 +14,7 @@ def encoded(name):
 
 def joined(base, name):
     """The path of ``name`` seen from ``base``, as short as it can be said."""
-    path = name if name.startswith(b"/") else (base or b"") + b"/" + name
+    path = name if name.startswith(b"/") else (base or b"").rstrip(b"/") + b"/" + name
     if b"//" not in path and b"/." not in path and not path.endswith(b"/"):
         return path
     return b"/" + b"/".join(part for part in path.split(b"/") if part not in (b"", b"."))

@@ -85,7 +85,7 @@ class GroupID(NodeID):
         self.links.move(current_name, self if remote is None else remote, new_name)
 
     def get_comment(self, name):
-        return find(self, name)._object.comment()
+        raise NotImplementedError("h5g.GroupID.get_comment")
 
     def set_comment(self, name, comment):
         raise NotImplementedError("h5g.GroupID.set_comment")
