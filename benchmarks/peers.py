@@ -11,6 +11,7 @@ import argparse
 import importlib.metadata
 import importlib.util
 import json
+import mmap
 import os
 import shutil
 import subprocess
@@ -26,6 +27,13 @@ from side_by_side import common
 PROGRAM = os.path.join(common.ROOT, 'benchmarks', 'peers', 'target', 'release', 'peers')
 
 
+def is_mapped(array):
+    """Whether the elements of an array are still in a file."""
+    while array is not None and not isinstance(array, (np.memmap, mmap.mmap)):
+        array = getattr(array, 'base', getattr(array, 'obj', None))
+    return array is not None
+
+
 class InPython:
     """A library that opens a file and slices what it finds there."""
 
@@ -35,8 +43,8 @@ class InPython:
     def read(self, case, file):
         start = time.perf_counter()
         got = self.opened(case, file)
-        if isinstance(got, np.memmap):
-            # What is mapped was not read yet.
+        if is_mapped(got):
+            # It was not read yet.
             got = np.array(got)
         seconds = time.perf_counter() - start
         return seconds, int(np.ascontiguousarray(got).reshape(-1).view('<u8').sum(dtype='u8'))
