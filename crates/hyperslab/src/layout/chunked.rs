@@ -9,6 +9,7 @@ use crate::layout::disjoint::{Cells, Disjoint, Row};
 use crate::layout::execute::{GAP, Identity, Linear, Scratch, Stored, Transfer, room};
 use crate::layout::plan::{Division, Tiling};
 use crate::layout::pool;
+use crate::layout::recent;
 use crate::layout::wanted::{Task, Wanted};
 use crate::limits::Limits;
 use crate::metadata::Metadata;
@@ -237,11 +238,7 @@ impl Fetch<'_> {
             self.chunks.check(&task.stored, self.is_raw(task), self.bytes).at(|| self.name(task))?;
         }
         let whole = (tasks.len() as u64).saturating_mul(self.bytes as u64);
-        if let Some(dataset) = self.chunks.reuse
-            && !self.chunks.pipeline.filters.is_empty()
-            && tasks.len() <= FEW
-            && whole <= SMALL
-        {
+        if let Some(dataset) = self.keeper(tasks, whole) {
             let mut each = tasks.drain(..);
             return each.try_for_each(|task| self.run_small(dataset, &task).at(|| self.name(&task)));
         }
@@ -266,14 +263,37 @@ impl Fetch<'_> {
         Ok(())
     }
 
+    /// The dataset whose chunks stay decoded for the next read: these are few and small, `whole` bytes in all.
+    fn keeper(&self, tasks: &[Task], whole: u64) -> Option<Identity> {
+        let dataset = self.chunks.reuse.filter(|_| tasks.len() <= FEW)?;
+        if !self.chunks.pipeline.filters.is_empty() {
+            return (whole <= SMALL).then_some(dataset);
+        }
+        // Chunks that need no decoding are read in parts, straight from the file, until that has cost as much.
+        if self.chunks.linear.growing || whole > recent::BYTES as u64 || self.asked > whole / 2 {
+            return None;
+        }
+        let cost = GAP as u64 + self.asked / tasks.len().max(1) as u64;
+        Scratch::with(|scratch| {
+            let pays = |all, task: &Task| scratch.recent.pays((dataset, task.stored), cost) && all;
+            tasks.iter().fold(true, pays).then_some(dataset)
+        })
+    }
+
     /// Places the elements of a chunk that stays decoded for the next read.
     fn run_small(&self, dataset: Identity, task: &Task) -> Result<()> {
         Scratch::with(|scratch| {
-            if self.is_raw(task) {
+            let plain = self.chunks.pipeline.filters.is_empty();
+            if !plain && self.is_raw(task) {
                 return self.read_raw(task, scratch);
             }
             let Scratch { stored, moving, filter, recent, .. } = scratch;
-            let decode = |tile: &mut [u8]| self.chunks.decode(&task.stored, tile, (stored, filter));
+            let decode = |tile: &mut [u8]| {
+                if plain {
+                    return self.chunks.linear.read(task.stored.address.0, tile);
+                }
+                self.chunks.decode(&task.stored, tile, (stored, filter))
+            };
             let tile = recent.get((dataset, task.stored), self.bytes, decode)?;
             self.wanted.each_cell((task.first, task.count), &mut |mut cell| {
                 self.transfer.take(&mut cell, tile, moving)

@@ -1,26 +1,31 @@
-//! [`Recent`]: small decoded chunks that a thread read from last.
+//! [`Recent`]: decoded chunks that a thread read small parts of last.
 
 use crate::error::{Error, Result};
 use crate::index::StoredChunk;
 use crate::layout::execute::Identity;
 
 /// Bytes that are kept.
-const BYTES: usize = 1 << 20;
+pub(crate) const BYTES: usize = 4 << 20;
 /// Chunks that are kept; looking for one is going through all.
 const CHUNKS: usize = 32;
+
+/// What tells a chunk from all others.
+type Key = (Identity, StoredChunk);
 
 /// Decoded chunks, the last one used at the end.
 #[derive(Debug, Default)]
 pub(crate) struct Recent {
-    chunks: Vec<((Identity, StoredChunk), Vec<u8>)>,
+    chunks: Vec<(Key, Vec<u8>)>,
     bytes: usize,
+    /// What was spent on parts of chunks that are not here, the last one used at the end.
+    spent: Vec<(Key, u64)>,
 }
 
 impl Recent {
     /// A chunk of `length` bytes, by `decode` when it is not here.
     pub(crate) fn get(
         &mut self,
-        chunk: (Identity, StoredChunk),
+        chunk: Key,
         length: usize,
         decode: impl FnOnce(&mut [u8]) -> Result<()>,
     ) -> Result<&[u8]> {
@@ -30,12 +35,32 @@ impl Recent {
         } else {
             let mut bytes = vec![0; length];
             decode(&mut bytes)?;
+            self.take_spent(chunk);
             self.make_room(length);
             self.bytes += length;
             (chunk, bytes)
         };
         self.chunks.push(found);
         self.chunks.last().map(|(_, bytes)| bytes.as_slice()).ok_or_else(|| Error::usage("no chunk"))
+    }
+
+    /// Whether a chunk that can be read in parts is here, or better had been: parts of it have cost more than
+    /// all of it by now, this one, of `cost` bytes, included. So keeping chunks at most doubles what is read.
+    pub(crate) fn pays(&mut self, chunk: Key, cost: u64) -> bool {
+        if self.chunks.iter().any(|(key, _)| *key == chunk) {
+            return true;
+        }
+        let spent = self.take_spent(chunk).saturating_add(cost);
+        if self.spent.len() >= CHUNKS {
+            self.spent.remove(0);
+        }
+        self.spent.push((chunk, spent));
+        spent >= chunk.1.size
+    }
+
+    fn take_spent(&mut self, chunk: Key) -> u64 {
+        let at = self.spent.iter().rposition(|(key, _)| *key == chunk);
+        at.map_or(0, |at| self.spent.remove(at).1)
     }
 
     /// Forgets what was used longest ago.
@@ -95,6 +120,22 @@ mod tests {
                 .unwrap();
             assert!(asked);
         }
+    }
+
+    #[test]
+    fn parts_are_paid_for_until_they_have_cost_as_much_as_the_chunk() {
+        let (mut recent, dataset) = (Recent::default(), Identity::fresh());
+        let (one, other) = ((dataset, chunk(1)), (dataset, chunk(2)));
+        assert!(!recent.pays(one, 4) && !recent.pays(other, 8) && !recent.pays(one, 4));
+        assert!(recent.pays(one, 1), "nine bytes");
+        assert!(recent.pays(one, 0), "until it is here");
+        recent.get(one, 9, |_| Ok(())).unwrap();
+        assert!(recent.pays(one, 0) && recent.pays(other, 1) && recent.spent.len() == 1);
+        for at in 0..2 * CHUNKS as u64 {
+            assert!(!recent.pays((dataset, chunk(100 + at)), 8));
+        }
+        assert_eq!(recent.spent.len(), CHUNKS);
+        assert!(!recent.pays((dataset, chunk(100)), 8), "it was forgotten");
     }
 
     #[test]
