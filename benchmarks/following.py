@@ -3,9 +3,9 @@
 
     benchmarks/following.py [--chunks 1000,100000,1000000] [--rounds 5]
 
-Where both packages are installed. A row, of two numbers, is a chunk; h5py makes the files. Visibility: a row a millisecond,
-from before it is appended until it is read in another process; h5py's reader polls, as it must, ours waits (`wait`), or
-polls too. Each round asks both, one after the other; ratios are of medians: of seconds of the processor, all threads
+Where both packages are installed. A row is a chunk, of two numbers; h5py makes the files. Visibility: rows of 1 KiB, a thousand
+a second, from before one is appended until it is read in another process; h5py's reader polls, as it must, ours waits
+(`wait`), or polls too. Each round asks both, one after the other; ratios are of medians: of seconds of the processor, all threads
 together, and for visibility of the clock, which needs a machine for itself.
 """
 import argparse
@@ -26,15 +26,17 @@ import sys, time
 h5 = __import__(sys.argv[1])
 import numpy as np
 with h5.File(sys.argv[2], 'w', libver=('v110', 'v110')) as file:
-    data = file.create_dataset('d', (0, 2), 'i8', maxshape=(None, 2), chunks=(1, 2))
+    data = file.create_dataset('d', (0, 128), 'i8', maxshape=(None, 128), chunks=(1, 128))
     file.swmr_mode = True
+    row = np.arange(128)
     print('ready', flush=True)
     sys.stdin.readline()
+    begun = time.monotonic()
     for n in range(int(sys.argv[3])):
-        time.sleep(0.001)
-        now = time.monotonic_ns()
-        data.resize((n + 1, 2))
-        data[n] = (now, n)
+        time.sleep(max(0, begun + n / 1000 - time.monotonic()))
+        row[0] = time.monotonic_ns()
+        data.resize(n + 1, axis=0)
+        data[n] = row
         data.flush()
 '''
 

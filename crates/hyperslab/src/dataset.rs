@@ -17,6 +17,7 @@ use crate::read::{self, Target};
 use crate::sources::{self, Asked, Epoch};
 use crate::space::{Extent, Selection, product};
 use crate::stored;
+use crate::swmr::wait::Rhythm;
 use crate::vds::access::DatasetAccess;
 use crate::vds::layout::VirtualLayout;
 use ndarray::{ArrayD, IxDyn};
@@ -253,7 +254,7 @@ pub struct Dataset {
     pub(crate) follower: Arc<Follower>,
 }
 
-/// What a handle and its clones know of the sources of a virtual dataset.
+/// What a handle and its clones know of those who write a dataset, or the sources of a virtual one.
 #[derive(Debug, Default)]
 pub(crate) struct Follower {
     access: DatasetAccess,
@@ -261,6 +262,8 @@ pub(crate) struct Follower {
     pub(crate) followed: Mutex<Option<(Arc<DatasetState>, Arc<DatasetState>)>>,
     /// When this handle was last told to look at the sources again.
     pub(crate) epoch: Epoch,
+    /// When waiting was worth it.
+    pub(crate) rhythm: Rhythm,
 }
 
 impl Deref for Dataset {

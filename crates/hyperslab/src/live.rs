@@ -286,7 +286,7 @@ impl Dataset {
         let before = self.known();
         // What a virtual dataset has is written to other files.
         let watch = if self.is_virtual() { &UNWATCHED } else { self.file.watch() };
-        wait::until(watch, timeout, || {
+        wait::until((watch, &self.follower.rhythm), timeout, || {
             let found = self.refresh()?;
             let growth = Growth::new(before.extent.dims(), found.after(), found.axis());
             Ok(condition(&growth).then_some(growth))

@@ -33,15 +33,19 @@ impl Watch {
         *self.rung.lock()
     }
 
-    /// Returns when the file was written since `mark`, or at the time `until`.
-    pub(crate) fn wait(&self, mark: u64, until: Instant) {
+    /// Returns when the file was written since `mark`, or at the time `until`; whether it was written.
+    pub(crate) fn wait(&self, mark: u64, until: Instant) -> bool {
         let Some(bell) = &self.bell else {
-            return std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            std::thread::sleep(until.saturating_duration_since(Instant::now()));
+            return false;
         };
         loop {
+            if self.mark() != mark {
+                return true;
+            }
             let left = until.saturating_duration_since(Instant::now());
-            if left.is_zero() || self.mark() != mark {
-                return;
+            if left.is_zero() {
+                return false;
             }
             let Some(_asking) = self.asking.try_lock() else {
                 let mut rung = self.rung.lock();
@@ -130,16 +134,15 @@ mod tests {
         let mark = watch.mark();
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| watch.wait(mark, until));
+                scope.spawn(|| assert!(watch.wait(mark, until)));
             }
             std::thread::sleep(Duration::from_millis(50));
             file.write_all(b"x").unwrap();
         });
         assert!(begun.elapsed() < Duration::from_secs(100));
-        watch.wait(0, until);
+        assert!(watch.wait(0, until), "what was told once is known");
         let mark = watch.mark();
-        assert!(mark > 0, "what was told once is known");
-        watch.wait(mark, Instant::now() + Duration::from_millis(20));
+        assert!(!watch.wait(mark, Instant::now() + Duration::from_millis(20)));
         assert!(begun.elapsed() < Duration::from_secs(100));
     }
 
@@ -147,7 +150,7 @@ mod tests {
     fn a_file_that_nobody_tells_of_is_waited_for_until_the_time_is_up() {
         let watch = Watch::default();
         let begun = Instant::now();
-        watch.wait(watch.mark(), begun + Duration::from_millis(20));
+        assert!(!watch.wait(watch.mark(), begun + Duration::from_millis(20)));
         assert!(!watch.tells() && begun.elapsed() >= Duration::from_millis(20));
     }
 }
