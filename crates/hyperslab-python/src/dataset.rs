@@ -250,8 +250,8 @@ impl PyDataset {
             .map(Some)
     }
 
-    /// `dataset[args] = array` in one step, of a dense array of elements of `memory`; false when `args` are not
-    /// simple or the array has another shape than they take.
+    /// `dataset[args] = array` in one step, of an array of elements of `memory`; false when `args` are not
+    /// simple, or the array is not dense or has another shape than they take.
     fn put(
         &self,
         py: Python<'_>,
@@ -265,13 +265,12 @@ impl PyDataset {
         }
         let pick = Pick::parse(args, &dims)?;
         let same = pick.shape().iter().copied().eq(array.shape().iter().map(|length| *length as u64));
-        if !same || array.is_empty() {
+        if !same || array.is_empty() || !array.is_c_contiguous() {
             return Ok(false);
         }
-        let held = fresh::bytes(array)?.readonly();
-        let bytes = held.as_slice()?;
-        py.detach(|| self.0.write_bytes(&pick.selection, &memory.0, bytes)).raise_moving()?;
-        Ok(true)
+        let write =
+            |bytes: &[u8]| py.detach(|| self.0.write_bytes(&pick.selection, &memory.0, bytes)).raise_moving();
+        fresh::with_bytes(array, write).map(|()| true)
     }
 
     /// Writes the elements of `bytes`, of the datatype `memory`, to what is selected.

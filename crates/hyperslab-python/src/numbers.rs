@@ -1,11 +1,9 @@
 //! Numbers and texts that numpy, Python and the engine all know: read, made and set without a description in between.
 
 use crate::error::Raise;
-use crate::fresh;
+use crate::fresh::{self, by_number};
 use hyperslab::{Attribute, AttributeData, ByteOrder, Class, Datatype, Extent, Float, Value, VariableKind};
-use numpy::{
-    Element, PyArrayDescr, PyArrayDescrMethods, PyArrayMethods, PyUntypedArray, PyUntypedArrayMethods,
-};
+use numpy::{Element, PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::intern;
 use pyo3::prelude::{Bound, PyAny, PyAnyMethods, PyResult, Python};
 use pyo3::types::{PyFloat, PyInt, PyString, PyStringMethods};
@@ -21,25 +19,18 @@ fn number<T: Element + hyperslab::Element>(py: Python<'_>) -> Number<'_> {
 pub(crate) fn stored<'py>(py: Python<'py>, datatype: &Datatype) -> Option<Number<'py>> {
     let order = if cfg!(target_endian = "little") { ByteOrder::Little } else { ByteOrder::Big };
     match (datatype.class(), datatype.size()) {
-        (Class::Integer(of), size) if of.order == order || size == 1 => integer(py, of.signed, size),
-        (Class::Float(of), 4) if *of == (Float { order, ..Float::SINGLE }) => Some(number::<f32>(py)),
-        (Class::Float(of), 8) if *of == (Float { order, ..Float::DOUBLE }) => Some(number::<f64>(py)),
+        (Class::Integer(of), size) if of.order == order || size == 1 => {
+            known(py, if of.signed { b'i' } else { b'u' }, size)
+        }
+        (Class::Float(of), 4) if *of == (Float { order, ..Float::SINGLE }) => known(py, b'f', 4),
+        (Class::Float(of), 8) if *of == (Float { order, ..Float::DOUBLE }) => known(py, b'f', 8),
         _ => None,
     }
 }
 
-fn integer(py: Python<'_>, signed: bool, size: usize) -> Option<Number<'_>> {
-    Some(match (signed, size) {
-        (true, 1) => number::<i8>(py),
-        (true, 2) => number::<i16>(py),
-        (true, 4) => number::<i32>(py),
-        (true, 8) => number::<i64>(py),
-        (false, 1) => number::<u8>(py),
-        (false, 2) => number::<u16>(py),
-        (false, 4) => number::<u32>(py),
-        (false, 8) => number::<u64>(py),
-        _ => return None,
-    })
+fn known(py: Python<'_>, kind: u8, size: usize) -> Option<Number<'_>> {
+    by_number!((kind, size), T => return Some(number::<T>(py)));
+    None
 }
 
 /// The datatype for the elements of an array; nothing unless they are numbers of this machine without more to know of them,
@@ -49,15 +40,8 @@ pub(crate) fn of(array: &Bound<'_, PyUntypedArray>) -> PyResult<Option<Datatype>
     if !array.is_c_contiguous() || array.is_empty() || dtype.is_native_byteorder() == Some(false) {
         return Ok(None);
     }
-    let found = match (dtype.kind(), dtype.itemsize()) {
-        (b'i', size) => integer(py, true, size),
-        (b'u', size) => integer(py, false, size),
-        (b'f', 4) => Some(number::<f32>(py)),
-        (b'f', 8) => Some(number::<f64>(py)),
-        _ => None,
-    };
     // An enumeration is an integer with names in its metadata.
-    let Some((_, datatype)) = found else { return Ok(None) };
+    let Some((_, datatype)) = known(py, dtype.kind(), dtype.itemsize()) else { return Ok(None) };
     Ok(dtype.getattr(intern!(py, "metadata"))?.is_none().then_some(datatype))
 }
 
@@ -108,6 +92,6 @@ pub(crate) fn data(value: &Bound<'_, PyAny>) -> PyResult<Option<AttributeData>> 
     }
     let Ok(array) = value.cast_exact::<PyUntypedArray>() else { return Ok(None) };
     let Some(datatype) = of(array)? else { return Ok(None) };
-    let bytes = fresh::bytes(array)?;
-    Ok(Some(AttributeData::from_bytes(datatype, extent(array), bytes.readonly().as_slice()?.to_vec())))
+    let bytes = fresh::with_bytes(array, |bytes| Ok(bytes.to_vec()))?;
+    Ok(Some(AttributeData::from_bytes(datatype, extent(array), bytes)))
 }

@@ -220,9 +220,7 @@ impl PyObject {
         let plain = !matches!(name, b"" | b".") && !name.iter().any(|byte| matches!(byte, b'/' | 0));
         let Some(datatype) = numbers::of(array)?.filter(|_| plain) else { return Ok(None) };
         let (group, extent) = (self.group()?, numbers::extent(array));
-        let held = fresh::bytes(array)?.readonly();
-        let elements = held.as_slice()?;
-        let make = || {
+        let make = |elements: &[u8]| {
             if group.link(name).is_ok() {
                 return Ok(None);
             }
@@ -230,7 +228,7 @@ impl PyObject {
             made.write_bytes(&Selection::All, &datatype, elements)?;
             Ok(Some(Self(Object::Dataset(made))))
         };
-        py.detach(make).raise()
+        fresh::with_bytes(array, |elements| py.detach(|| make(elements)).raise())
     }
 
     /// Copies an object of any file, with what is in it, to a name in this group.

@@ -10,7 +10,7 @@ _DTYPES = ["i1", "u1", "<i2", ">i2", "u2", "i4", "u4", "i8", "u8", "f2", "f4", "
 _ARRAYS = [np.arange(1, 13).astype(dtype) for dtype in _DTYPES]
 _ARRAYS += [array.reshape(3, 4) for array in _ARRAYS[:4]]
 _ARRAYS += [np.arange(12).reshape(3, 4).T, np.arange(24)[::2], np.zeros((0, 3)), np.array(2.5), np.zeros((2, 3), [("a", "i4")])]
-_ARRAYS += [np.array([1, 2], dtype=h5py.enum_dtype({"on": 1, "off": 2}, basetype="i2"))]
+_ARRAYS += [np.array([1, 2], dtype=h5py.enum_dtype({"on": 1, "off": 2}, basetype=basetype)) for basetype in ("i1", "i4", ">u2")]
 _SINGLE = [0, -1, 2**62, 2**63, True, 0.5, float("nan"), 1j, "text", "", "höhe", b"bytes", [1, 2], ["a", "b"], (1.5, 2)]
 _SINGLE += [np.float64(0.5), np.float32(0.5), np.int8(-3), np.uint64(2**63), np.bool_(True), np.complex64(1j)]
 
@@ -27,6 +27,7 @@ def _same(one, other):
     assert type(one) is type(other)
     if isinstance(one, (np.ndarray, np.generic)):
         assert one.dtype == other.dtype and one.shape == other.shape
+        assert (one.dtype.metadata or {}) == (other.dtype.metadata or {})
         np.testing.assert_array_equal(one, other)
     else:
         assert one == other
@@ -49,6 +50,33 @@ def test_a_value_is_stored_and_read_as_by_h5py(tmp_path, value, libver):
         with hyperslab.File(theirs) as again:
             _same(again["d"][()], other["d"][()])
             _same(again.attrs["a"], other.attrs["a"])
+
+
+_PLACES = [np.s_[1], np.s_[...], np.s_[:, 1], np.s_[0:2, 2], np.s_[0, 0], np.s_[2:2], np.s_[9], np.s_["field"]]
+_SETS = [(1, 2, 3), [4, 5.5, 6], 7, 2.5, True, 300, -1, 1j, "text", None, [1, 2], [[1], [2], [3]], np.float32(3), np.arange(3)]
+_SETS += [np.arange(3, dtype=">i2"), np.arange(6)[::2], np.arange(9.0).reshape(3, 3).T, np.ma.masked_array([1, 2, 3], [0, 1, 0])]
+
+
+def _set(module, path, dtype, place, value):
+    """What a dataset has once elements were set, or what is raised."""
+    with module.File(path, "w") as file:
+        data = file.create_dataset("data", (3, 3), dtype)
+        try:
+            data[place] = value
+        except Exception as error:
+            return type(error)
+        return data[...]
+
+
+@pytest.mark.parametrize("place", _PLACES, ids=str)
+@pytest.mark.parametrize("dtype", ["i1", "u2", ">i4", "f4", "f8", "?", "c8", h5py.enum_dtype({"on": 1}, basetype="i4")], ids=str)
+def test_elements_are_set_as_by_h5py(tmp_path, dtype, place):
+    for value in _SETS:
+        theirs, ours = (_set(module, tmp_path / "data.h5", dtype, place, value) for module in (h5py, hyperslab))
+        if isinstance(theirs, type):
+            assert ours is theirs, repr(value)
+        else:
+            _same(ours, theirs)
 
 
 def test_an_attribute_that_is_there_is_replaced(tmp_path):

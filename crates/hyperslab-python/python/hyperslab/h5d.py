@@ -211,7 +211,7 @@ class DatasetID(NodeID):
 
     def _put(self, args, array):
         """Writes a numpy array to what an index of numbers and slices takes, in one step; ``False`` when it needs more."""
-        if not array.flags.c_contiguous or array.dtype != self.dtype or self._memory is None:
+        if array.dtype != self.dtype or self._memory is None:
             return False
         if not self._opened.open or self._closed or not self._opened.shared.writable:
             return False
