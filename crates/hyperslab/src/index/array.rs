@@ -157,11 +157,13 @@ pub(crate) fn visit(
     (first, last): (&[u64], &[u64]),
     found: &mut dyn FnMut(&[u64], StoredChunk) -> Result<()>,
 ) -> Result<()> {
-    // An extent may be enormous, of which next to nothing was written.
-    let Some(last) = order.before(last, array.end()) else { return Ok(()) };
     let mut block = Block { first: 0, count: 0, bytes: None };
-    order.runs(first, &last, &mut |coords, start, count, axis| {
+    order.runs(first, last, &mut |coords, start, count, axis| {
+        if start >= array.end() {
+            return Ok(u64::MAX);
+        }
         let end = start.checked_add(count).ok_or_else(|| Error::usage("more chunks than 64 bits count"))?;
+        let end = end.min(array.end());
         let origin = coords.get(axis).copied().unwrap_or(0);
         let mut index = start;
         while index < end {
@@ -180,7 +182,7 @@ pub(crate) fn visit(
             })?;
             index = until;
         }
-        Ok(())
+        Ok(if block.bytes.is_none() { block.end() } else { 0 })
     })
 }
 

@@ -186,3 +186,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_extent_of_which_next_to_nothing_was_written_is_walked_at_once() {
+    let side = 1 << 26;
+    let dims = [side, side, 1];
+    let mut dataset =
+        Dataset::new(Bounds::V110, &dims, &[None, Some(side), Some(1)], &[1, 1, 1], filtered(false));
+    let chunks: Chunks = [[0, 0, 0], [0, side - 1, 0], [40, 7, 0]]
+        .iter()
+        .zip(1..)
+        .map(|(at, number)| (at.to_vec(), dataset.chunk(number)))
+        .collect();
+    for (at, chunk) in &chunks {
+        dataset.insert(at, *chunk);
+    }
+    assert_eq!(dataset.all(), chunks);
+}
+
+#[test]
+fn implicit_chunks_beyond_the_file_are_refused_before_they_are_counted() {
+    let dims = [1 << 40, 1 << 20];
+    let mut dataset = Dataset::new(Bounds::V110, &[8, 8], &[Some(8), Some(8)], &[8, 8], filtered(false));
+    dataset.layout =
+        ChunkedLayout { indexing: ChunkIndexing::Implicit, address: Some(Address(48)), ..dataset.layout };
+    dataset.grid =
+        ChunkGrid { max: dims.map(Some).to_vec(), dims: dims.to_vec(), chunk: vec![1, 1], element_size: 4 };
+    let visited =
+        dataset.index().visit(&dataset.md, &[0, 0], &[(1 << 40) - 1, (1 << 20) - 1], &mut |_, _| Ok(()));
+    assert!(visited.unwrap_err().to_string().contains("the file ends at"));
+}

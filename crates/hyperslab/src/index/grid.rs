@@ -84,7 +84,7 @@ impl ChunkGrid {
 }
 
 /// Takes coordinates, number and count of a run of chunks, and the axis it runs along.
-type OnRun<'a> = dyn FnMut(&mut [u64], u64, u64, usize) -> Result<()> + 'a;
+type OnRun<'a> = dyn FnMut(&mut [u64], u64, u64, usize) -> Result<u64> + 'a;
 
 /// How chunk coordinates become one number.
 #[derive(Clone, Debug, PartialEq)]
@@ -127,50 +127,57 @@ impl Order {
         self.sides.iter().try_fold(1_u64, |count, side| count.checked_mul((*side)?))
     }
 
-    /// The last chunk of a box, moved along the slowest axis to where the numbers before `end` end; none when
-    /// there are none.
-    pub(crate) fn before(&self, last: &[u64], end: u64) -> Option<Vec<u64>> {
-        let most = end.checked_sub(1)?;
-        let mut last = last.to_vec();
-        if let (Some(axis), Some(step)) = (self.axes.first(), self.steps.first())
-            && let Some(coord) = last.get_mut(*axis)
-        {
-            *coord = (*coord).min(most.checked_div(*step).unwrap_or(0));
-        }
-        Some(last)
-    }
-
     /// Calls `run` with the coordinates, number and count of each run of consecutive chunks of
-    /// the box, in order; coordinates step along the axis given last.
+    /// the box, in order; coordinates step along the axis given last. What it returns is the number of
+    /// the first chunk that is wanted after these: an extent may be enormous, of which next to nothing was written.
     pub(crate) fn runs(&self, first: &[u64], last: &[u64], run: &mut OnRun<'_>) -> Result<()> {
-        let Some((fastest, slower)) = self.axes.split_last() else { return Ok(()) };
+        let Some(fastest) = self.axes.last() else { return Ok(()) };
         if first.len() != self.axes.len() || last.len() != first.len() {
             return Err(Error::usage(format!("a box of {} axes, {} expected", first.len(), self.axes.len())));
         }
         if first.iter().zip(last).any(|(first, last)| first > last) {
             return Ok(());
         }
-        let side = |axis: usize| first.get(axis).zip(last.get(axis)).map_or((0, 0), |(a, b)| (*a, *b));
-        let (start, end) = side(*fastest);
-        let count = (end - start).checked_add(1).ok_or_else(|| Error::usage("a box of 2^64 chunks"))?;
-        let mut coords = first.to_vec();
+        let (first, last) = (self.slowest_first(first), self.slowest_first(last));
+        let chunks = ChunkBox { first: &first, last: &last };
+        let (mut at, mut coords) = (first.clone(), vec![0; first.len()]);
         loop {
-            if let Some(coord) = coords.get_mut(*fastest) {
-                *coord = start;
+            for (axis, coord) in self.axes.iter().zip(&at) {
+                if let Some(place) = coords.get_mut(*axis) {
+                    *place = *coord;
+                }
             }
-            let index = self.index(&coords)?;
-            run(&mut coords, index, count, *fastest)?;
-            let next = slower.iter().rev().find(|axis| {
-                let (start, end) = side(**axis);
-                let Some(coord) = coords.get_mut(**axis) else { return false };
-                let more = *coord < end;
-                *coord = if more { *coord + 1 } else { start };
-                more
-            });
-            if next.is_none() {
+            let left = at.last().zip(last.last()).and_then(|(at, last)| last.checked_sub(*at));
+            let count = left.and_then(|left| left.checked_add(1));
+            let count = count.ok_or_else(|| Error::usage("a box of 2^64 chunks"))?;
+            let start = self.index(&coords)?;
+            let next = run(&mut coords, start, count, *fastest)?;
+            let end = start.saturating_add(count);
+            if next > end {
+                at = self.chunk_at(next);
+                if !chunks.advance(&mut at) {
+                    return Ok(());
+                }
+            } else if !chunks.next_run(&mut at) {
                 return Ok(());
             }
         }
+    }
+
+    /// What there is for each axis, slowest first.
+    fn slowest_first(&self, each: &[u64]) -> Vec<u64> {
+        self.axes.iter().map(|axis| each.get(*axis).copied().unwrap_or(0)).collect()
+    }
+
+    /// The chunk of a number, slowest axis first.
+    fn chunk_at(&self, number: u64) -> Vec<u64> {
+        let mut rest = number;
+        let mut coord = |step: &u64| {
+            let coord = rest.checked_div(*step).unwrap_or(0);
+            rest = rest.checked_rem(*step).unwrap_or(0);
+            coord
+        };
+        self.steps.iter().map(&mut coord).collect()
     }
 }
 
@@ -201,31 +208,39 @@ impl ChunkBox<'_> {
             .zip(self.first.iter().zip(self.last))
             .position(|(at, (first, last))| at < first || at > last);
         let Some(axis) = outside else { return true };
-        let below = point.get(axis) < self.first.get(axis);
-        let carry = if below {
-            axis
-        } else {
-            let bump = point.iter_mut().zip(self.last).take(axis).enumerate().rev();
-            let Some(axis) = bump.into_iter().find_map(|(axis, (at, last))| {
-                let room = *at < *last;
-                *at += u64::from(room);
-                room.then_some(axis)
-            }) else {
-                return false;
-            };
-            axis + 1
-        };
-        for (at, first) in point.iter_mut().zip(self.first).skip(carry) {
+        if point.get(axis) < self.first.get(axis) {
+            self.restart(point, axis);
+            return true;
+        }
+        self.bump(point, axis)
+    }
+
+    /// Moves the first chunk of a run to that of the next one.
+    fn next_run(&self, point: &mut [u64]) -> bool {
+        self.bump(point, point.len().saturating_sub(1))
+    }
+
+    /// Moves `point` to the first chunk of the box behind all that begin with the same coordinates before `axis`.
+    fn bump(&self, point: &mut [u64], axis: usize) -> bool {
+        let mut slower = point.iter_mut().zip(self.last).take(axis).enumerate().rev();
+        let Some((axis, (at, _))) = slower.find(|(_, (at, last))| **at < **last) else { return false };
+        *at += 1;
+        self.restart(point, axis + 1);
+        true
+    }
+
+    /// The coordinates from `axis` on become the first ones of the box.
+    fn restart(&self, point: &mut [u64], axis: usize) {
+        for (at, first) in point.iter_mut().zip(self.first).skip(axis) {
             *at = *first;
         }
-        true
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::{ChunkBox, ChunkGrid};
-    use proptest::prelude::{prop, prop_assert_eq, proptest};
+    use proptest::prelude::{any, prop, prop_assert, prop_assert_eq, proptest};
 
     fn grid(max: Vec<Option<u64>>) -> ChunkGrid {
         ChunkGrid { dims: vec![20, 30, 7], max, chunk: vec![10, 4, 3], element_size: 2 }
@@ -241,14 +256,6 @@ mod tests {
     }
 
     #[test]
-    fn a_box_ends_where_the_chunks_that_were_ever_written_end() {
-        let order = grid(vec![Some(20), None, Some(7)]).order(true).unwrap();
-        assert_eq!(order.before(&[1, u64::MAX, 2], 14), Some(vec![1, 2, 2]));
-        assert_eq!(order.before(&[1, 1, 2], 14), Some(vec![1, 1, 2]));
-        assert_eq!(order.before(&[1, 1, 2], 0), None);
-    }
-
-    #[test]
     fn runs_cover_a_box_once_in_order() {
         let order = grid(vec![Some(20), Some(30), Some(9)]).order(false).unwrap();
         let mut seen = Vec::new();
@@ -256,7 +263,7 @@ mod tests {
             .runs(&[0, 2, 1], &[1, 3, 2], &mut |coords, index, count, axis| {
                 assert_eq!((count, axis), (2, 2));
                 seen.push((coords.to_vec(), index));
-                Ok(())
+                Ok(0)
             })
             .unwrap();
         let expected = [([0, 2, 1], 7), ([0, 3, 1], 10), ([1, 2, 1], 31), ([1, 3, 1], 34)];
@@ -264,6 +271,39 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn runs_pass_over_what_is_not_wanted_and_over_nothing_else(
+            growing in any::<bool>(), skip in 1_u64..99,
+            first in prop::collection::vec(0_u64..3, 3), size in prop::collection::vec(0_u64..4, 3),
+        ) {
+            let order = grid(vec![Some(60), if growing { None } else { Some(30) }, Some(20)]).order(growing).unwrap();
+            let last: Vec<u64> = first.iter().zip(size).map(|(first, size)| first + size).collect();
+            let walk = |skip: Option<u64>| {
+                let mut chunks = Vec::new();
+                let mut run = |coords: &mut [u64], start, count, axis: usize| {
+                    for number in start..start + count {
+                        chunks.push((number, coords.to_vec()));
+                        coords[axis] += 1;
+                    }
+                    Ok(skip.map_or(0, |skip| (start / skip + 1) * skip))
+                };
+                order.runs(&first, &last, &mut run).unwrap();
+                chunks
+            };
+            let all = walk(None);
+            prop_assert!(all.is_sorted() && all.iter().all(|(number, at)| order.index(at).unwrap() == *number));
+            let (mut expected, mut wanted) = (Vec::new(), 0);
+            for run in all.chunk_by(|one, next| one.1[..2] == next.1[..2]) {
+                let rest: Vec<_> = run.iter().filter(|(number, _)| *number >= wanted).cloned().collect();
+                if let Some((number, _)) = rest.first() {
+                    wanted = (number / skip + 1) * skip;
+                }
+                expected.extend(rest);
+            }
+            let some = walk(Some(skip));
+            prop_assert_eq!(some, expected);
+        }
+
         #[test]
         fn meeting_an_interval_equals_trying_every_chunk(
             low in prop::collection::vec(0_u64..4, 3), high in prop::collection::vec(0_u64..4, 3),

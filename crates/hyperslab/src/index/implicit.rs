@@ -39,6 +39,22 @@ impl Index {
             address.ok_or_else(|| Error::malformed(format!("chunk {index} is beyond 2^64 bytes")))?;
         Ok(StoredChunk { address: Address(address), size: self.chunk_bytes, filter_mask: 0 })
     }
+
+    /// The chunks up to the last one of a box are in the file: nothing else bounds how many there are.
+    fn check(&self, md: &Metadata, last: &[u64]) -> Result<()> {
+        let chunk = self.chunk(self.order.index(last)?)?;
+        let inside = chunk.address.0.checked_add(chunk.size).is_some_and(|end| end <= md.end());
+        // A file that somebody else writes may be shorter than what it has room for.
+        if inside || md.is_followed() {
+            return Ok(());
+        }
+        Err(Error::malformed(format!(
+            "chunk {last:?} has {} bytes at {}, the file ends at {:#x}",
+            chunk.size,
+            chunk.address,
+            md.end()
+        )))
+    }
 }
 
 impl ChunkIndex for Index {
@@ -48,11 +64,12 @@ impl ChunkIndex for Index {
 
     fn visit(
         &self,
-        _: &Metadata,
+        md: &Metadata,
         first: &[u64],
         last: &[u64],
         found: &mut dyn FnMut(&[u64], StoredChunk) -> Result<()>,
     ) -> Result<()> {
+        self.check(md, last)?;
         self.order.runs(first, last, &mut |coords, start, count, axis| {
             for index in start..start.saturating_add(count) {
                 found(coords, self.chunk(index)?)?;
@@ -60,7 +77,7 @@ impl ChunkIndex for Index {
                     *coord = coord.saturating_add(1);
                 }
             }
-            Ok(())
+            Ok(0)
         })
     }
 
