@@ -76,7 +76,8 @@ impl ChunkGrid {
         let mut step = Some(1_u64);
         for (axis, place) in axes.iter().zip(&mut steps).rev() {
             *place = step.ok_or_else(|| Error::malformed("more chunks than 64 bits count"))?;
-            step = self.max_count(*axis).and_then(|count| place.checked_mul(count));
+            // An axis without room has no chunks; their numbers need no step of 0, which leads nowhere.
+            step = self.max_count(*axis).and_then(|count| place.checked_mul(count.max(1)));
         }
         let sides = axes.iter().map(|axis| self.max_count(*axis)).collect();
         Ok(Order { axes, steps, sides })
@@ -253,6 +254,18 @@ mod tests {
         assert_eq!(order.index(&[0, 2, 1]).unwrap(), 13);
         assert!(grid(vec![Some(20), None, None]).order(true).is_err());
         assert!(grid(vec![Some(20), None, Some(7)]).order(false).is_err());
+    }
+
+    #[test]
+    fn a_walk_of_a_box_ends_also_where_there_is_no_room_for_it() {
+        let order = grid(vec![Some(20), Some(0), Some(0)]).order(false).unwrap();
+        let mut calls = 0;
+        let run = &mut |_: &mut [u64], start: u64, count: u64, _| {
+            calls += 1;
+            Ok(start + count + 1)
+        };
+        order.runs(&[0, 0, 0], &[3, 3, 3], run).unwrap();
+        assert!(calls <= 16, "{calls}");
     }
 
     #[test]
