@@ -81,7 +81,7 @@ pub(crate) struct Target<'a> {
 /// Reads `selection` into the target.
 pub(crate) fn read(dataset: &Dataset, selection: &Selection, mut target: Target<'_>) -> Result<()> {
     held(dataset, selection, |plan| {
-        let Some((plan, place_dims)) = plan else { return target.check(0) };
+        let Some((mut plan, place_dims)) = plan else { return target.check(0) };
         target.check(space::product(place_dims.iter().copied())?)?;
         plan.check_owner(&dataset.file, target.memory)?;
         plan.run(&place_dims, &mut target)
@@ -91,7 +91,7 @@ pub(crate) fn read(dataset: &Dataset, selection: &Selection, mut target: Target<
 /// Reads `selection` as values, wherever the bytes of variable length are.
 pub(crate) fn values(dataset: &Dataset, selection: &Selection) -> Result<Vec<Value>> {
     held(dataset, selection, |plan| match plan {
-        Some((plan, place_dims)) => plan.values(dataset, &place_dims),
+        Some((mut plan, place_dims)) => plan.values(dataset, &place_dims),
         None => Ok(Vec::new()),
     })
 }
@@ -189,7 +189,8 @@ impl Plan {
         }
         let found = gather(&layout, &parts, &sources, most)?;
         if chain.is_nested() {
-            let more = found.parts.len().saturating_sub(parts.len());
+            let count: usize = found.batches.iter().map(|batch| batch.parts.len()).sum();
+            let more = count.saturating_sub(parts.len());
             self.nested.room = self.nested.room.saturating_sub(more);
         }
         if !found.complete {
@@ -199,8 +200,7 @@ impl Plan {
             if found.overlapping {
                 self.next_step();
             }
-            let parts = found.parts.get(batch.parts).unwrap_or_default().to_vec();
-            self.add(batch.source, parts, Asked::Within(&chain))
+            self.add(batch.source, batch.parts, Asked::Within(&chain))
                 .at(|| format!("mapping {} ({})", batch.mapping, batch.name))?;
         }
         if found.overlapping {
@@ -251,8 +251,9 @@ impl Plan {
         Ok(())
     }
 
-    fn run(&self, place_dims: &[u64], target: &mut Target<'_>) -> Result<()> {
-        for (number, step) in self.steps().enumerate() {
+    /// Reads what is planned, once: afterwards it is not known which parts of the output came from where.
+    fn run(&mut self, place_dims: &[u64], target: &mut Target<'_>) -> Result<()> {
+        for (number, step) in self.done.iter_mut().chain([&mut self.step]).enumerate() {
             let zeroed = target.zeroed && number == 0;
             step.fill(place_dims, target.memory, zeroed, target.out)?;
             // A fill value that is not zero was written over the zeroes.
@@ -263,7 +264,7 @@ impl Plan {
     }
 
     /// The elements as values.
-    fn values(&self, dataset: &Dataset, place_dims: &[u64]) -> Result<Vec<Value>> {
+    fn values(&mut self, dataset: &Dataset, place_dims: &[u64]) -> Result<Vec<Value>> {
         let datatype = dataset.datatype();
         if let Some(work) = self.works().find(|work| work.source.state.datatype != *datatype)
             && (datatype.has_variable_length() || datatype.has_reference())
@@ -343,24 +344,27 @@ impl Step {
         Ok(())
     }
 
-    fn read(&self, place_dims: &[u64], memory: &Datatype, zeroed: bool, out: &mut [u8]) -> Result<()> {
+    fn read(&mut self, place_dims: &[u64], memory: &Datatype, zeroed: bool, out: &mut [u8]) -> Result<()> {
         if let [work] = self.reads.as_slice() {
-            return work.read(place_dims, memory, zeroed, out);
+            return work.read(&work.parts, place_dims, (memory, zeroed), out);
         }
-        let mut parts: Vec<Part> = Vec::new();
-        let mut ranges: Vec<Range<usize>> = Vec::new();
-        for work in &self.reads {
-            ranges.push(parts.len()..parts.len() + work.parts.len());
-            parts.extend_from_slice(&work.parts);
+        let mut parts: Vec<Part> = Vec::with_capacity(self.reads.iter().map(|work| work.parts.len()).sum());
+        let mut works: Vec<(&Work, Range<usize>)> = Vec::with_capacity(self.reads.len());
+        for work in &mut self.reads {
+            let start = parts.len();
+            parts.append(&mut work.parts);
+            works.push((work, start..parts.len()));
         }
         if let Some(output) = Disjoint::new(out, place_dims, memory.size(), &parts)? {
-            let read = |number: usize| match (self.reads.get(number), ranges.get(number)) {
-                (Some(work), Some(range)) => work.read_shared(range.clone(), memory, zeroed, &output),
-                _ => Ok(()),
+            let read = |number: usize| match works.get(number) {
+                Some((work, range)) => work.read_shared(range.clone(), memory, zeroed, &output),
+                None => Ok(()),
             };
-            return pool::each(0..self.reads.len(), true, read);
+            return pool::each(0..works.len(), true, read);
         }
-        self.reads.iter().try_for_each(|work| work.read(place_dims, memory, false, out))
+        works.into_iter().try_for_each(|(work, range)| {
+            work.read(parts.get(range).unwrap_or_default(), place_dims, (memory, false), out)
+        })
     }
 }
 
@@ -373,13 +377,19 @@ impl Work {
         Memory { conversion, size: memory.size(), heap: &self.source.file.objects, zeroed }
     }
 
-    fn read(&self, place_dims: &[u64], memory: &Datatype, zeroed: bool, out: &mut [u8]) -> Result<()> {
+    fn read(
+        &self,
+        parts: &[Part],
+        place_dims: &[u64],
+        (memory, zeroed): (&Datatype, bool),
+        out: &mut [u8],
+    ) -> Result<()> {
         let state = &self.source.state;
         let Elements::Stored(stored) = &state.elements else { return Ok(()) };
         let conversion = self.conversion(memory)?;
         let memory = self.memory(&conversion, memory, zeroed);
         let elements = stored.elements(state, &self.source.file);
-        layout::read(&elements, &self.parts, place_dims, &memory, out).at(|| self.source.place())
+        layout::read(&elements, parts, place_dims, &memory, out).at(|| self.source.place())
     }
 
     fn read_shared(

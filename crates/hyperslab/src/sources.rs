@@ -192,20 +192,12 @@ impl Sources for FileSources<'_> {
     }
 
     fn open(&self, names: &[SourceName]) -> Vec<Result<Option<OpenSource>>> {
-        let mut by_file: HashMap<&[u8], Vec<usize>> = HashMap::new();
-        for (number, name) in names.iter().enumerate() {
-            by_file.entry(&name.file).or_default().push(number);
+        let opened: Vec<Slot> = names.iter().map(|_| Mutex::new(None)).collect();
+        if names.len() == 1 {
+            self.open_group(names, &[0], &opened);
+        } else {
+            self.open_groups(names, &opened);
         }
-        let groups: Vec<Vec<usize>> = by_file.into_values().collect();
-        let opened: Vec<Mutex<Option<Result<Option<OpenSource>>>>> =
-            names.iter().map(|_| Mutex::new(None)).collect();
-        let open_group = |group: usize| {
-            let numbers = groups.get(group).map(Vec::as_slice).unwrap_or_default();
-            self.open_group(names, numbers, &opened);
-            Ok(())
-        };
-        // Each group keeps its own errors, so this one has none.
-        pool::each(0..groups.len(), groups.len() > 4, open_group).unwrap_or_default();
         opened.into_iter().map(|slot| slot.into_inner().unwrap_or(Ok(None))).collect()
     }
 
@@ -221,14 +213,28 @@ impl Sources for FileSources<'_> {
     }
 }
 
+/// Where a source goes that is opened by some thread.
+type Slot = Mutex<Option<Result<Option<OpenSource>>>>;
+
 impl FileSources<'_> {
+    /// Opens the sources of each file together, of several files at once.
+    fn open_groups(&self, names: &[SourceName], opened: &[Slot]) {
+        let mut by_file: HashMap<&[u8], Vec<usize>> = HashMap::new();
+        for (number, name) in names.iter().enumerate() {
+            by_file.entry(&name.file).or_default().push(number);
+        }
+        let groups: Vec<Vec<usize>> = by_file.into_values().collect();
+        let open_group = |group: usize| {
+            let numbers = groups.get(group).map(Vec::as_slice).unwrap_or_default();
+            self.open_group(names, numbers, opened);
+            Ok(())
+        };
+        // Each group keeps its own errors, so this one has none.
+        pool::each(0..groups.len(), groups.len() > 4, open_group).unwrap_or_default();
+    }
+
     /// Opens the sources numbered `numbers`, all of one file.
-    fn open_group(
-        &self,
-        names: &[SourceName],
-        numbers: &[usize],
-        opened: &[Mutex<Option<Result<Option<OpenSource>>>>],
-    ) {
+    fn open_group(&self, names: &[SourceName], numbers: &[usize], opened: &[Slot]) {
         let mut file: Option<Arc<FileState>> = None;
         for (name, slot) in numbers.iter().filter_map(|number| names.get(*number).zip(opened.get(*number))) {
             let found = if let Some(file) = &file {
@@ -299,11 +305,12 @@ pub(crate) fn find_file(
 /// The dataset at `path`; `None` when a name on the way is missing.
 pub(crate) fn open_dataset(
     file: &Arc<FileState>,
-    path: &[u8],
+    path: &Arc<[u8]>,
     asked: Asked<'_>,
 ) -> Result<Option<OpenSource>> {
+    let name = Arc::clone(path);
     if let Some(state) = file.kept_source(path, asked.epoch()) {
-        return Ok(Some(OpenSource { file: Arc::clone(file), state, cell: None, path: path.into() }));
+        return Ok(Some(OpenSource { file: Arc::clone(file), state, cell: None, path: name }));
     }
     let now = Epoch::now();
     let Some((owner, state, cell)) = file.attempt(|| stored_dataset(file, path))? else { return Ok(None) };
@@ -311,7 +318,7 @@ pub(crate) fn open_dataset(
         file.keep_source(path, &state, now);
     }
     let state = follow(&owner, &state, asked)?;
-    Ok(Some(OpenSource { file: owner, state, cell, path: path.into() }))
+    Ok(Some(OpenSource { file: owner, state, cell, path: name }))
 }
 
 /// A dataset as its header says, its file, and in a file that is written what tells of changes.

@@ -199,7 +199,7 @@ impl Dataset {
         Ok(all)
     }
 
-    fn open_source(&self, file: &[u8], path: &[u8]) -> Opened {
+    fn open_source(&self, file: &[u8], path: &Arc<[u8]>) -> Opened {
         match find_file(&self.file, self.access(), file) {
             Ok(Some((file, found))) => {
                 let asked = self.asked();

@@ -1,7 +1,6 @@
 //! [`gather`]: a request of a virtual dataset, as requests of its sources.
 
 use std::collections::HashMap;
-use std::ops::Range;
 
 use crate::error::{Error, Place, Result};
 use crate::space::{Mapper, Part, Selection, Shape, disjoint};
@@ -16,8 +15,6 @@ const MET_PER_PART: usize = 16;
 /// What to read from where.
 #[derive(Debug)]
 pub(crate) struct Gather<S> {
-    /// From the output array to the sources, batch after batch.
-    pub(crate) parts: Vec<Part>,
     /// To be read in this order when `overlapping`, and otherwise in any order or at once.
     pub(crate) batches: Vec<Batch<S>>,
     /// Whether parts may share places; then later ones win.
@@ -31,8 +28,8 @@ pub(crate) struct Gather<S> {
 pub(crate) struct Batch<S> {
     pub(crate) source: S,
     pub(crate) name: SourceName,
-    /// Which of the parts.
-    pub(crate) parts: Range<usize>,
+    /// From the output array to the source.
+    pub(crate) parts: Vec<Part>,
     /// A mapping that names this source, for the report of an error.
     pub(crate) mapping: usize,
 }
@@ -188,17 +185,16 @@ fn batches<S: Source>(
     }
     let complete = !overlapping && count(&parts) == count(requested);
     let mut batches = Vec::new();
-    let mut start = 0;
+    let mut parts = parts.into_iter();
     for group in numbers.chunk_by(|one, other| one == other) {
-        let range = start..start + group.len();
-        start = range.end;
+        let parts = parts.by_ref().take(group.len()).collect();
         let Some(number) = group.first() else { continue };
         let (Some((name, mapping)), Some(Some(source))) = (names.get(*number), opened.get(*number)) else {
             continue;
         };
-        batches.push(Batch { source: source.clone(), name: name.clone(), parts: range, mapping: *mapping });
+        batches.push(Batch { source: source.clone(), name: name.clone(), parts, mapping: *mapping });
     }
-    Gather { parts, batches, overlapping, complete }
+    Gather { batches, overlapping, complete }
 }
 
 #[cfg(test)]

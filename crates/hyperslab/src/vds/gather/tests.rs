@@ -54,11 +54,11 @@ fn read(
 ) -> Result<Vec<Option<(String, u64)>>> {
     let dims = layout.extent().dims();
     let shape = selection.shape(dims).unwrap();
-    let Gather { parts: found, batches, complete, .. } =
+    let Gather { batches, complete, .. } =
         gather(layout, &parts(selection, dims).unwrap(), sources, usize::MAX)?;
     let mut out = vec![None; usize::try_from(shape.iter().product::<u64>()).unwrap()];
     for batch in &batches {
-        for part in &found[batch.parts.clone()] {
+        for part in &batch.parts {
             assert!(part.fits_source(&batch.source.1));
             for (place, at) in part.elements() {
                 let value = offset(&at, &batch.source.1) as u64;
