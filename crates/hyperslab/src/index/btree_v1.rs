@@ -61,10 +61,13 @@ impl ChunkIndex for Index {
         let Some(target) = self.offsets(coords) else { return Ok(None) };
         let rank = self.chunk.len();
         let compare = |key: &[u8]| ChunkKey(key).offsets().take(rank).cmp(target.iter().copied());
+        let mut inside = vec![0; rank];
         let found = self.tree.descend(md, &mut |node| {
             let child = child_for(node, compare);
-            match node.key(child.unwrap_or(0)) {
-                Some(key) if node.level == 0 && !scale(key, &self.chunk, &mut vec![0; rank]) => {
+            let leaf = node.key(child.unwrap_or(0)).filter(|_| node.level == 0);
+            // One that begins elsewhere in this chunk, and no other, would be in its way.
+            match leaf {
+                Some(key) if !scale(key, &self.chunk, &mut inside) && inside == coords => {
                     Err(off_grid(key, &self.chunk))
                 }
                 _ => Ok(child),
