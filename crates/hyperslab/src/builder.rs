@@ -423,7 +423,7 @@ impl DatasetBuilder {
         let md = file.metadata();
         let chunk = self.chunk_shape()?;
         let pipeline = match &chunk {
-            Some(chunk) if !self.filters.filters.is_empty() => {
+            Some(chunk) if !self.filters.is_empty() => {
                 Some(self.filters.prepared(&self.datatype, chunk, self.fill_element())?)
             }
             _ => None,
@@ -506,7 +506,7 @@ impl DatasetBuilder {
             return Err(Error::usage(message));
         }
         let chunked = matches!(self.wanted, Wanted::Any | Wanted::Chunked(_));
-        if !chunked && !self.filters.filters.is_empty() {
+        if !chunked && !self.filters.is_empty() {
             return Err(Error::usage("filters work on chunks, so the dataset must be chunked"));
         }
         let grows = dims.iter().zip(max).any(|(dim, max)| *max != Some(*dim));
@@ -526,7 +526,7 @@ impl DatasetBuilder {
             Wanted::Chunked(wanted) => wanted.clone(),
             Wanted::Any => {
                 let grows = dims.iter().zip(max).any(|(dim, max)| *max != Some(*dim));
-                if !grows && self.filters.filters.is_empty() {
+                if !grows && self.filters.is_empty() {
                     return Ok(None);
                 }
                 None

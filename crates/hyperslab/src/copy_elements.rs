@@ -211,7 +211,7 @@ impl Copier<'_> {
         chunked: &ChunkedLayout,
     ) -> Result<(DataLayout, bool)> {
         let md = self.to.metadata();
-        let filtered = of.pipeline.as_ref().is_some_and(|pipeline| !pipeline.filters.is_empty());
+        let filtered = of.pipeline.as_ref().is_some_and(|pipeline| !pipeline.is_empty());
         let (dims, max) = (of.extent.dims().to_vec(), of.extent.max().to_vec());
         let element_size = of.into.size() as u64;
         let there = ChunkGrid { dims, max, chunk: chunked.chunk.clone(), element_size };

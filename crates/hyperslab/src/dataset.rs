@@ -90,7 +90,7 @@ impl DatasetState {
                 let shape = stored::Shape {
                     extent: &extent,
                     element_size: datatype.size(),
-                    filtered: !pipeline.filters.is_empty(),
+                    filtered: !pipeline.is_empty(),
                 };
                 Elements::Stored(stored::Stored::open(file, layout, external, &shape)?)
             }

@@ -193,11 +193,7 @@ impl Sources for FileSources<'_> {
 
     fn open(&self, names: &[SourceName]) -> Vec<Result<Option<OpenSource>>> {
         let opened: Vec<Slot> = names.iter().map(|_| Mutex::new(None)).collect();
-        if names.len() == 1 {
-            self.open_group(names, &[0], &opened);
-        } else {
-            self.open_groups(names, &opened);
-        }
+        self.open_groups(names, &opened);
         opened.into_iter().map(|slot| slot.into_inner().unwrap_or(Ok(None))).collect()
     }
 

@@ -226,7 +226,7 @@ pub(crate) fn release_chunks(
     let pipeline = objects.decoded(header, kind::FILTER_PIPELINE, FilterPipeline::read)?.unwrap_or_default();
     let (dims, max) = (extent.dims().to_vec(), extent.max().to_vec());
     let grid = ChunkGrid { dims, max, chunk: chunked.chunk.clone(), element_size: chunked.element_size };
-    let index = index::open(&chunked, &grid, !pipeline.filters.is_empty())?;
+    let index = index::open(&chunked, &grid, !pipeline.is_empty())?;
     let last: Vec<u64> = grid
         .dims
         .iter()

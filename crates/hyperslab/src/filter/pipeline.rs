@@ -45,6 +45,11 @@ pub(super) struct Work {
 }
 
 impl FilterPipeline {
+    /// Whether every chunk is stored as it is.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.filters.is_empty()
+    }
+
     /// Decodes a stored chunk into `out`, whose length is the size of the decoded chunk.
     ///
     /// A bit set in `mask` says that the filter at that position was left out of this chunk.

@@ -80,7 +80,7 @@ impl Chunks<'_> {
     fn read_batch(&self, cells: &[Cells<'_>], transfer: &Transfer<'_>) -> Result<()> {
         let wanted = Wanted::new(cells, self.grid)?;
         let bytes = wanted.chunk_bytes(self.element)?;
-        let plain = transfer.is_copy() && self.pipeline.filters.is_empty();
+        let plain = transfer.is_copy() && self.pipeline.is_empty();
         let row = match cells {
             [cells] if plain => cells.row(bytes)?.map(|row| (cells, row)),
             _ => None,
@@ -248,7 +248,7 @@ impl Fetch<'_> {
         let reads: Vec<(u64, u64)> =
             staged.iter().map(|task| (task.stored.address.0, task.stored.size)).collect();
         // Of chunks that need no decoding, only what is asked for is moved.
-        let moved = if self.chunks.pipeline.filters.is_empty() { whole.min(self.asked) } else { whole };
+        let moved = if self.chunks.pipeline.is_empty() { whole.min(self.asked) } else { whole };
         let parallel = moved >= PARALLEL;
         let stored = reads.iter().fold(0, |sum: u64, (_, size)| sum.saturating_add(*size));
         let share = if parallel { stored / (4 * pool::threads() as u64) } else { stored };
@@ -266,7 +266,7 @@ impl Fetch<'_> {
     /// The dataset whose chunks stay decoded for the next read: these are few and small, `whole` bytes in all.
     fn keeper(&self, tasks: &[Task], whole: u64) -> Option<Identity> {
         let dataset = self.chunks.reuse.filter(|_| tasks.len() <= FEW)?;
-        if !self.chunks.pipeline.filters.is_empty() {
+        if !self.chunks.pipeline.is_empty() {
             return (whole <= SMALL).then_some(dataset);
         }
         // Chunks that need no decoding are read in parts, straight from the file, until that has cost as much.
@@ -283,7 +283,7 @@ impl Fetch<'_> {
     /// Places the elements of a chunk that stays decoded for the next read.
     fn run_small(&self, dataset: Identity, task: &Task) -> Result<()> {
         Scratch::with(|scratch| {
-            let plain = self.chunks.pipeline.filters.is_empty();
+            let plain = self.chunks.pipeline.is_empty();
             if !plain && self.is_raw(task) {
                 return self.read_raw(task, scratch);
             }

@@ -282,7 +282,7 @@ impl<'a> ChunkWriter<'a> {
 
     /// Whether a chunk is stored as it is.
     fn is_raw(&self, coords: &[u64]) -> bool {
-        self.set.pipeline.filters.is_empty() || (self.set.edge_unfiltered && is_edge(&self.grid, coords))
+        self.set.pipeline.is_empty() || (self.set.edge_unfiltered && is_edge(&self.grid, coords))
     }
 
     /// A chunk as it is now, and what of it the file may not have: from the cache, from the file, or fill values.
@@ -357,7 +357,7 @@ impl<'a> ChunkWriter<'a> {
         for chunk in chunks {
             let size = chunk.bytes.len() as u64;
             let all = 0..chunk.bytes.len();
-            let plain = self.set.pipeline.filters.is_empty();
+            let plain = self.set.pipeline.is_empty();
             let (address, changed) = match chunk.old {
                 Some(old) if old.size == size && plain => (old.address, chunk.changed.clone()),
                 Some(old) if old.size == size && self.metadata.is_unseen(old.address) => (old.address, all),
@@ -391,7 +391,7 @@ impl<'a> ChunkWriter<'a> {
 
     /// Goes on with an index whose layout message changed.
     fn changed(&mut self, layout: ChunkedLayout) -> Result<()> {
-        let filtered = !self.set.pipeline.filters.is_empty();
+        let filtered = !self.set.pipeline.is_empty();
         self.reopened = Some(index::open(&layout, &self.grid, filtered)?);
         *self.change = Some(Change::Chunked(layout));
         Ok(())

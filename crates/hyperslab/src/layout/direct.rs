@@ -25,7 +25,7 @@ pub(crate) fn read_chunk(elements: &Elements<'_>, coords: &[u64]) -> Result<Opti
     let Some(index) = index else { return Ok(None) };
     let Some(stored) = index.lookup(elements.metadata, coords)? else { return Ok(None) };
     let linear = Linear::of(elements.metadata);
-    if pipeline.filters.is_empty() {
+    if pipeline.is_empty() {
         linear.check(stored.address.0, stored.size)?;
     } else {
         linear.check_whole(stored.address.0, stored.size)?;
@@ -49,7 +49,7 @@ pub(crate) fn write_chunk(
     let mut writer = elements.chunks()?;
     let ChunkSet { grid, pipeline, cache, .. } = writer.set;
     check(&grid.dims, &grid.chunk, coords)?;
-    if bytes.is_empty() || (pipeline.filters.is_empty() && bytes.len() != writer.bytes) {
+    if bytes.is_empty() || (pipeline.is_empty() && bytes.len() != writer.bytes) {
         return Err(Error::usage(format!("{} bytes for a chunk of {}", bytes.len(), writer.bytes)));
     }
     let old = writer.index().lookup(writer.metadata, coords)?;

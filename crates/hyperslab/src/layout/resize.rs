@@ -21,7 +21,7 @@ impl ChunkWriter<'_> {
         let old = self.set.grid;
         let new = ChunkGrid { dims: dims.to_vec(), ..old.clone() };
         let shrinks = old.dims.iter().zip(dims).any(|(old, new)| new < old);
-        let refilters = self.set.edge_unfiltered && !self.set.pipeline.filters.is_empty();
+        let refilters = self.set.edge_unfiltered && !self.set.pipeline.is_empty();
         if shrinks {
             self.prune(&new)?;
         }

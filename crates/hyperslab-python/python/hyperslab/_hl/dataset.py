@@ -385,7 +385,7 @@ class Dataset(HLObject):
     def __setitem__(self, args, val):
         args = args if isinstance(args, tuple) else (args,)
         if not isinstance(val, np.ndarray) and self.id.dtype.kind in "iufcb":
-            val = np.asarray(val, dtype=self.id.dtype, order="C")
+            val = writing.elements(val, self.id.dtype)
         if type(val) is np.ndarray and self.id._put(args, val):
             return
         names = tuple(arg for arg in args if isinstance(arg, str))

@@ -100,7 +100,7 @@ impl Stored {
     }
 
     fn index(&self) -> Box<dyn ChunkIndex> {
-        index::open(&self.layout, &self.grid, !self.pipeline.filters.is_empty()).unwrap()
+        index::open(&self.layout, &self.grid, !self.pipeline.is_empty()).unwrap()
     }
 
     /// The chunks that are stored.
