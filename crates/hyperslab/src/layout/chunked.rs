@@ -99,7 +99,7 @@ impl Chunks<'_> {
                 fetch.run_when_many(&mut tasks)
             })?;
         } else if let Some((first, last)) = wanted.bounds() {
-            self.index.visit(self.metadata, &first, &last, &mut |coords, stored| {
+            self.index.visit(self.metadata, first, last, &mut |coords, stored| {
                 if let Some((first, count)) = wanted.locate(coords)
                     && !served.contains(coords)
                 {

@@ -1,23 +1,25 @@
 //! [`Cut`]: a part cut at the tiles of its source, in cells, one for each tile it meets.
 
 use crate::error::{Error, Result};
-use crate::layout::plan::{CutAxis, Nest, Tiling};
+use crate::layout::plan::{Axes, CutAxis, Nest, Tiling};
 use crate::space::Part;
+use smallvec::{SmallVec, smallvec};
 use std::ops::Range;
 
 /// Fewer cells are not worth finding out that they are in a row.
 const SHORTEST_ROW: usize = 8;
 
+/// The coordinates of a tile, a number for each axis of the source.
+pub(crate) type Tile = SmallVec<[u64; 4]>;
+
 /// A part cut into cells.
 #[derive(Debug)]
 pub(crate) struct Cut<'p> {
+    /// In the order of the source.
     axes: Vec<CutAxis<'p>>,
-    /// The axes in the order of the source.
-    order: Vec<usize>,
     /// Bytes from one place to the next along each axis of the array in memory.
     strides: &'p [usize],
     count: usize,
-    rank: usize,
     element: usize,
 }
 
@@ -37,18 +39,19 @@ impl<'p> Cut<'p> {
     /// `strides` are those of the array in memory, which [`check`] found to hold the part.
     pub(crate) fn new(part: &'p Part, strides: &'p [usize], tiling: &Tiling) -> Result<Self> {
         let rank = tiling.shape().len();
-        let axes = part.axes.iter().map(|axis| CutAxis::new(axis, tiling)).collect::<Result<Vec<_>>>()?;
-        let mut order: Vec<usize> = (0..axes.len()).collect();
-        order.sort_by_key(|axis| axes.get(*axis).and_then(CutAxis::source_axis));
-        let named = order.iter().filter_map(|axis| axes.get(*axis).and_then(CutAxis::source_axis));
-        if !named.eq(0..rank) {
+        let mut axes = Vec::with_capacity(part.axes.len());
+        for axis in &part.axes {
+            axes.push(CutAxis::new(axis, tiling)?);
+        }
+        axes.sort_by_key(CutAxis::source_axis);
+        if !axes.iter().filter_map(CutAxis::source_axis).eq(0..rank) {
             return Err(Error::usage(format!(
                 "a part does not have the {rank} axes of its source once each"
             )));
         }
         let count = axes.iter().try_fold(1, |all: usize, axis| all.checked_mul(axis.count()));
         let count = count.ok_or_else(|| Error::limit("a part meets 2^64 tiles"))?;
-        Ok(Self { axes, order, strides, count, rank, element: tiling.element() })
+        Ok(Self { axes, strides, count, element: tiling.element() })
     }
 
     /// How many tiles the part meets.
@@ -62,13 +65,10 @@ impl<'p> Cut<'p> {
     }
 
     /// The coordinates of a cell's tile.
-    pub(crate) fn tile(&self, cell: usize) -> Vec<u64> {
-        let mut coords = vec![0; self.rank];
-        self.each_cut(cell, |axis, cut| {
-            if let Some(coord) = axis.source_axis().and_then(|at| coords.get_mut(at)) {
-                *coord = axis.tile(cut);
-            }
-        });
+    pub(crate) fn tile(&self, cell: usize) -> Tile {
+        let cuts = self.cuts(cell).filter(|(axis, _)| axis.source_axis().is_some());
+        let mut coords: Tile = cuts.map(|(axis, cut)| axis.tile(cut)).collect();
+        coords.reverse();
         coords
     }
 
@@ -84,25 +84,19 @@ impl<'p> Cut<'p> {
     }
 
     /// The smallest box of tiles around the part, both corners included; `None` for a part without elements.
-    pub(crate) fn bounds(&self) -> Option<(Vec<u64>, Vec<u64>)> {
+    pub(crate) fn bounds(&self) -> Option<(Tile, Tile)> {
         self.count.checked_sub(1).map(|last| (self.tile(0), self.tile(last)))
     }
 
     /// What a cell is in memory and in its tile.
     pub(crate) fn nest(&self, cell: usize) -> Result<Nest> {
-        let mut cuts = vec![0; self.axes.len()];
-        let mut slots = cuts.iter_mut().rev();
-        self.each_cut(cell, |_, cut| {
-            if let Some(slot) = slots.next() {
-                *slot = cut;
-            }
-        });
-        let lanes = self.order.iter().filter_map(|at| {
-            let (axis, cut) = (self.axes.get(*at)?, *cuts.get(*at)?);
+        let lanes = self.cuts(cell).map(|(axis, cut)| {
             let stride = axis.place_axis().and_then(|axis| self.strides.get(axis)).copied().unwrap_or(0);
-            Some(axis.lanes(cut, stride))
+            axis.lanes(cut, stride)
         });
-        Ok(Nest::new(lanes.collect::<Result<_>>()?))
+        let mut lanes = lanes.collect::<Result<Axes>>()?;
+        lanes.reverse();
+        Ok(Nest::new(lanes))
     }
 
     /// Cells in whole neighbouring tiles along one axis, whose places are evenly spaced; `None` when few are.
@@ -112,13 +106,15 @@ impl<'p> Cut<'p> {
         (axis.is_steady() && self.count >= SHORTEST_ROW).then(|| 1..self.count - 1)
     }
 
-    fn each_cut(&self, cell: usize, mut each: impl FnMut(&CutAxis<'_>, usize)) {
+    /// The axes, the last one first, and the cut of each that the cell is in.
+    fn cuts(&self, cell: usize) -> impl Iterator<Item = (&CutAxis<'p>, usize)> {
         let mut rest = cell;
-        for axis in self.axes.iter().rev() {
+        self.axes.iter().rev().map(move |axis| {
             let count = axis.count().max(1);
-            each(axis, rest % count);
+            let cut = rest % count;
             rest /= count;
-        }
+            (axis, cut)
+        })
     }
 }
 
@@ -139,7 +135,7 @@ pub(crate) fn strides(dims: &[u64], size: usize) -> Result<(Vec<usize>, usize)> 
 
 /// Each axis of the array in memory occurs once in the part, and no place is outside of it.
 pub(crate) fn check(part: &Part, dims: &[u64]) -> Result<()> {
-    let mut found = vec![false; dims.len()];
+    let mut found: SmallVec<[bool; 16]> = smallvec![false; dims.len()];
     for axis in &part.axes {
         let dim = match axis.place_axis {
             None => {

@@ -6,10 +6,11 @@
 #![expect(unsafe_code, reason = "threads write disjoint bytes of one buffer, which slices cannot express")]
 
 use crate::error::{Error, Result};
-use crate::layout::cut::{Cut, Tiled, check, strides};
+use crate::layout::cut::{Cut, Tile, Tiled, check, strides};
 use crate::layout::fill::fill;
 use crate::layout::plan::{Division, Lane, Nest, Tiling, Window};
 use crate::space::{Part, PartAxis, disjoint};
+use smallvec::SmallVec;
 use std::marker::PhantomData;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -159,7 +160,7 @@ pub(crate) struct Cells<'d> {
     region: Region<'d>,
     cut: Cut<'d>,
     /// A bit for each cell that was claimed.
-    claimed: Vec<AtomicU64>,
+    claimed: SmallVec<[AtomicU64; 1]>,
 }
 
 impl Tiled for Cells<'_> {
@@ -175,7 +176,7 @@ impl Cells<'_> {
     }
 
     /// The coordinates of a cell's tile.
-    pub(crate) fn tile(&self, cell: usize) -> Vec<u64> {
+    pub(crate) fn tile(&self, cell: usize) -> Tile {
         self.cut.tile(cell)
     }
 
@@ -444,7 +445,7 @@ mod tests {
         let axis = |number, [place, place_step, source, source_step, count]: [u64; 5]| PartAxis {
             place_axis: Some(number),
             source_axis: Some(number),
-            segments: vec![Segment { place, place_step, source, source_step, count }],
+            segments: [Segment { place, place_step, source, source_step, count }].into(),
         };
         Part { axes: vec![axis(0, rows), axis(1, columns)] }
     }

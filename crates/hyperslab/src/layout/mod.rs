@@ -202,7 +202,7 @@ fn one_by_one(
     let segments = part.axes.get(axis).map(|axis| axis.segments.as_slice()).unwrap_or_default();
     for segment in segments {
         let alone = |(at, whole): (usize, &PartAxis)| {
-            let segments = if at == axis { vec![*segment] } else { whole.segments.clone() };
+            let segments = if at == axis { [*segment].into() } else { whole.segments.clone() };
             PartAxis { segments, ..*whole }
         };
         let part = Part { axes: part.axes.iter().enumerate().map(alone).collect() };

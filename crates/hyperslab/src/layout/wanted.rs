@@ -3,7 +3,7 @@
 use crate::error::{Error, Result, to_usize};
 use crate::index::{ChunkGrid, StoredChunk};
 use crate::layout::contiguous;
-use crate::layout::cut::Tiled;
+use crate::layout::cut::{Tile, Tiled};
 use crate::layout::disjoint::{Cell, Cells};
 use crate::layout::plan::Nest;
 
@@ -27,11 +27,13 @@ pub(crate) struct Wanted<'w, T> {
     /// Chunk number, part and cell, sorted; empty for a single part, whose cells are the chunks.
     list: Vec<(u64, usize, usize)>,
     chunks: usize,
+    /// The smallest box of chunks around all of them, both corners included.
+    bounds: Option<(Tile, Tile)>,
 }
 
 impl<'w, T: Tiled> Wanted<'w, T> {
     pub(crate) fn new(cells: &'w [T], grid: &'w ChunkGrid) -> Result<Self> {
-        let mut wanted = Self { cells, grid, list: Vec::new(), chunks: 0 };
+        let mut wanted = Self { cells, grid, list: Vec::new(), chunks: 0, bounds: bounds(cells) };
         if let [one] = cells {
             wanted.chunks = one.cut().count();
             return Ok(wanted);
@@ -65,20 +67,13 @@ impl<'w, T: Tiled> Wanted<'w, T> {
     /// Whether looking chunks up one by one is less work than visiting the box around them.
     pub(crate) fn is_sparse(&self) -> bool {
         let Some((first, last)) = self.bounds() else { return true };
-        let sides =
-            first.iter().zip(&last).map(|(first, last)| last.saturating_sub(*first).saturating_add(1));
+        let sides = first.iter().zip(last).map(|(first, last)| last.saturating_sub(*first).saturating_add(1));
         self.chunks < FEW || sides.fold(1, u64::saturating_mul) / SPARSE > self.chunks as u64
     }
 
     /// The smallest box of chunks around all that is wanted, both corners included.
-    pub(crate) fn bounds(&self) -> Option<(Vec<u64>, Vec<u64>)> {
-        let mut boxes = self.cells.iter().filter_map(|cells| cells.cut().bounds());
-        let (mut first, mut last) = boxes.next()?;
-        for (low, high) in boxes {
-            first.iter_mut().zip(low).for_each(|(first, low)| *first = low.min(*first));
-            last.iter_mut().zip(high).for_each(|(last, high)| *last = high.max(*last));
-        }
-        Some((first, last))
+    pub(crate) fn bounds(&self) -> Option<(&[u64], &[u64])> {
+        self.bounds.as_ref().map(|(first, last)| (first.as_slice(), last.as_slice()))
     }
 
     /// Calls `each` with every chunk and where its cells are.
@@ -108,12 +103,12 @@ impl<'w, T: Tiled> Wanted<'w, T> {
     }
 
     /// The coordinates of a chunk.
-    pub(crate) fn coords(&self, task: &Task) -> Vec<u64> {
+    pub(crate) fn coords(&self, task: &Task) -> Tile {
         self.tile(task.first)
     }
 
     /// The coordinates of the chunk of a cell in the list.
-    pub(crate) fn tile(&self, index: usize) -> Vec<u64> {
+    pub(crate) fn tile(&self, index: usize) -> Tile {
         self.cell(index).map(|(cells, cell)| cells.cut().tile(cell)).unwrap_or_default()
     }
 
@@ -137,6 +132,16 @@ impl<'w, T: Tiled> Wanted<'w, T> {
         }
         Ok(())
     }
+}
+
+fn bounds<T: Tiled>(cells: &[T]) -> Option<(Tile, Tile)> {
+    let mut boxes = cells.iter().filter_map(|cells| cells.cut().bounds());
+    let (mut first, mut last) = boxes.next()?;
+    for (low, high) in boxes {
+        first.iter_mut().zip(low).for_each(|(first, low)| *first = low.min(*first));
+        last.iter_mut().zip(high).for_each(|(last, high)| *last = high.max(*last));
+    }
+    Some((first, last))
 }
 
 impl Wanted<'_, Cells<'_>> {

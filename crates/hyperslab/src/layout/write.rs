@@ -218,7 +218,7 @@ fn one_by_one(part: &Part) -> Vec<Part> {
     let segments = part.axes.get(axis).map(|axis| axis.segments.as_slice()).unwrap_or_default();
     let alone = |segment: &Segment| {
         let cut = part.axes.iter().enumerate().map(|(at, whole)| {
-            let segments = if at == axis { vec![*segment] } else { whole.segments.clone() };
+            let segments = if at == axis { [*segment].into() } else { whole.segments.clone() };
             PartAxis { segments, ..*whole }
         });
         one_by_one(&Part { axes: cut.collect() })

@@ -17,10 +17,13 @@ pub(crate) fn disjoint(parts: &[Part]) -> bool {
     if parts.len() == 1 {
         return true;
     }
-    let rows: Option<Vec<Row<'_>>> = parts.iter().map(|part| row(part, rank)).collect();
-    let Some(rows) = rows.filter(|_| rank > 0) else { return false };
+    let mut places = Vec::with_capacity(parts.len().saturating_mul(rank));
+    let all = parts.iter().all(|part| (0..rank).all(|axis| push_places(part, axis, &mut places).is_some()));
+    if !all || rank == 0 {
+        return false;
+    }
     let mut work = parts.len().saturating_mul(WORK_PER_PART).saturating_mul(rank).saturating_add(1 << 16);
-    let mut waiting = vec![Together { rows: rows.iter().collect(), axis: 0, stuck: 0 }];
+    let mut waiting = vec![Together { rows: places.chunks_exact(rank).collect(), axis: 0, stuck: 0 }];
     while let Some(together) = waiting.pop() {
         let Some(left) = work.checked_sub(together.rows.len()) else { return false };
         work = left;
@@ -41,7 +44,7 @@ pub(crate) fn disjoint(parts: &[Part]) -> bool {
 
 /// Parts not yet told apart.
 struct Together<'a> {
-    rows: Vec<&'a Row<'a>>,
+    rows: Vec<Row<'a>>,
     /// The axis to look at next.
     axis: usize,
     /// Axes looked at in a row without telling any apart.
@@ -49,7 +52,7 @@ struct Together<'a> {
 }
 
 /// The places of one part, axis by axis.
-type Row<'a> = Vec<Places<'a>>;
+type Row<'a> = &'a [Places<'a>];
 
 struct Places<'a> {
     low: u64,
@@ -59,27 +62,23 @@ struct Places<'a> {
     axis: &'a PartAxis,
 }
 
-fn row(part: &Part, rank: usize) -> Option<Row<'_>> {
-    (0..rank)
-        .map(|number| {
-            let axis = part.along_place(number)?;
-            let (low, high) = axis.place_bounds()?;
-            let steps =
-                axis.segments.iter().filter(|segment| segment.count > 1).map(|segment| segment.place_step);
-            let step = steps.reduce(|one, other| if one == other { one } else { 1 }).unwrap_or(high - low);
-            let even =
-                step <= 1 || axis.segments.iter().all(|segment| (segment.place - low).is_multiple_of(step));
-            Some(Places { low, high, step: if even { step } else { 1 }, axis })
-        })
-        .collect()
+/// Adds the places a part takes on one axis; `None` when it has no such axis, or nothing on it.
+fn push_places<'a>(part: &'a Part, number: usize, all: &mut Vec<Places<'a>>) -> Option<()> {
+    let axis = part.along_place(number)?;
+    let (low, high) = axis.place_bounds()?;
+    let steps = axis.segments.iter().filter(|segment| segment.count > 1).map(|segment| segment.place_step);
+    let step = steps.reduce(|one, other| if one == other { one } else { 1 }).unwrap_or(high - low);
+    let even = step <= 1 || axis.segments.iter().all(|segment| (segment.place - low).is_multiple_of(step));
+    all.push(Places { low, high, step: if even { step } else { 1 }, axis });
+    Some(())
 }
 
 /// Groups of parts that may share places as far as this axis tells.
-fn separate<'a>(mut rows: Vec<&'a Row<'a>>, axis: usize) -> Vec<Vec<&'a Row<'a>>> {
-    let low = |row: &Row<'_>| row.get(axis).map_or(0, |places| places.low);
-    let high = |row: &Row<'_>| row.get(axis).map_or(u64::MAX, |places| places.high);
+fn separate(mut rows: Vec<Row<'_>>, axis: usize) -> Vec<Vec<Row<'_>>> {
+    let low = |row: Row<'_>| row.get(axis).map_or(0, |places| places.low);
+    let high = |row: Row<'_>| row.get(axis).map_or(u64::MAX, |places| places.high);
     rows.sort_unstable_by_key(|row| low(row));
-    let mut groups: Vec<Vec<&Row<'_>>> = Vec::new();
+    let mut groups: Vec<Vec<Row<'_>>> = Vec::new();
     let mut end = 0;
     for row in rows {
         match groups.last_mut().filter(|_| low(row) <= end) {
@@ -92,12 +91,12 @@ fn separate<'a>(mut rows: Vec<&'a Row<'a>>, axis: usize) -> Vec<Vec<&'a Row<'a>>
 }
 
 /// Parts spaced by the same step meet only when they have the same remainder.
-fn by_class<'a>(group: Vec<&'a Row<'a>>, axis: usize) -> Vec<Vec<&'a Row<'a>>> {
+fn by_class(group: Vec<Row<'_>>, axis: usize) -> Vec<Vec<Row<'_>>> {
     let steps =
         group.iter().filter_map(|row| row.get(axis)).map(|places| places.step).filter(|step| *step != 0);
     let common = steps.reduce(|one, other| if one == other { one } else { 1 });
     let Some(step) = common.filter(|step| *step > 1 && group.len() > 1) else { return vec![group] };
-    let mut classes: BTreeMap<u64, Vec<&Row<'_>>> = BTreeMap::new();
+    let mut classes: BTreeMap<u64, Vec<Row<'_>>> = BTreeMap::new();
     for row in group {
         let class = row.get(axis).map_or(0, |places| places.low % step);
         classes.entry(class).or_default().push(row);
@@ -106,13 +105,13 @@ fn by_class<'a>(group: Vec<&'a Row<'a>>, axis: usize) -> Vec<Vec<&'a Row<'a>>> {
 }
 
 /// Whether all pairs are disjoint, exactly; `false` when `work` runs out.
-fn pairwise(rows: &[&Row<'_>], work: &mut usize) -> bool {
+fn pairwise(rows: &[Row<'_>], work: &mut usize) -> bool {
     rows.iter()
         .enumerate()
         .all(|(number, one)| rows.iter().skip(number + 1).all(|other| apart(one, other, work)))
 }
 
-fn apart(one: &Row<'_>, other: &Row<'_>, work: &mut usize) -> bool {
+fn apart(one: Row<'_>, other: Row<'_>, work: &mut usize) -> bool {
     one.iter().zip(other).any(|(one, other)| {
         let pairs = one.axis.segments.len().saturating_mul(other.axis.segments.len());
         let Some(left) = work.checked_sub(pairs) else { return false };
@@ -134,7 +133,7 @@ mod tests {
 
     fn axis(number: usize, (place, place_step, count): (u64, u64, u64)) -> PartAxis {
         let segment = Segment { place, place_step, source: 0, source_step: 1, count };
-        PartAxis { place_axis: Some(number), source_axis: Some(number), segments: vec![segment] }
+        PartAxis { place_axis: Some(number), source_axis: Some(number), segments: [segment].into() }
     }
 
     fn part(axes: &[(u64, u64, u64)]) -> Part {

@@ -13,6 +13,7 @@ mod ranks;
 mod request;
 mod selection;
 mod shape;
+mod shift;
 
 pub use blocks::Blocks;
 pub(crate) use disjoint::disjoint;

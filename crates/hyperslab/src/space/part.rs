@@ -1,6 +1,7 @@
 //! [`Part`]: which elements of a source go to which places of an output array, as a product of axes.
 
 use crate::space::progression::{Hit, Progression};
+use smallvec::{SmallVec, smallvec};
 
 /// Evenly spaced elements of one axis: element `k` is at `place + k * place_step` in the output array
 /// and at `source + k * source_step` in the source. A single element has steps of 1.
@@ -13,6 +14,9 @@ pub(crate) struct Segment {
     pub(crate) count: u64,
 }
 
+/// Segments of one axis, most often a single one.
+pub(crate) type Segments = SmallVec<[Segment; 1]>;
+
 /// One axis of a correspondence. A side without an axis is fixed: one segment of count 1.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PartAxis {
@@ -21,7 +25,7 @@ pub(crate) struct PartAxis {
     /// The axis of the source, if there is one.
     pub(crate) source_axis: Option<usize>,
     /// In no particular order; no two share a place or a source coordinate.
-    pub(crate) segments: Vec<Segment>,
+    pub(crate) segments: Segments,
 }
 
 /// A correspondence between an output array and a source: the product of its axes.
@@ -78,7 +82,7 @@ impl PartAxis {
         Self {
             place_axis: place.map(|(axis, _)| axis),
             source_axis: source.map(|(axis, _)| axis),
-            segments: vec![Segment::single(at(place), at(source))],
+            segments: smallvec![Segment::single(at(place), at(source))],
         }
     }
 
@@ -137,7 +141,7 @@ impl Part {
         let axes = self.axes.iter().map(|axis| {
             let Some(source_axis) = axis.source_axis else { return Some(axis.clone()) };
             let dim = dims.get(source_axis).copied()?;
-            let segments: Vec<Segment> =
+            let segments: Segments =
                 axis.segments.iter().filter_map(|segment| segment.clip(0, dim)).collect();
             (!segments.is_empty()).then_some(PartAxis { segments, ..*axis })
         });
@@ -188,7 +192,7 @@ mod tests {
         let strided = Segment { place: 10, place_step: 2, source: 1, source_step: 3, count: 5 };
         let part = Part {
             axes: vec![
-                PartAxis { place_axis: Some(0), source_axis: Some(1), segments: vec![strided] },
+                PartAxis { place_axis: Some(0), source_axis: Some(1), segments: [strided].into() },
                 PartAxis::fixed(None, Some((0, 4))),
             ],
         };

@@ -6,24 +6,37 @@
 
 use crate::error::Result;
 use crate::space::axis::Axis;
-use crate::space::part::{Part, PartAxis, Segment};
+use crate::space::part::{Part, PartAxis, Segment, Segments};
 use crate::space::ranks::{Ranks, Side};
 use crate::space::selection::Selection;
 use crate::space::shape::{Factor, Shape, pieces};
+use crate::space::shift::Shift;
+use smallvec::SmallVec;
 
 /// One mapping, ready to project any number of parts.
 #[derive(Clone, Debug)]
-pub(crate) struct Mapper {
+pub(crate) enum Mapper {
+    /// A box against a box of the same shape, as most mappings are.
+    Shift(Shift),
+    Grouped(Box<Grouped>),
+}
+
+/// Groups of axes that correspond.
+#[derive(Clone, Debug)]
+pub(crate) struct Grouped {
     rank: usize,
-    bounds: Option<Vec<(u64, u64)>>,
     /// Virtual axes with a single coordinate.
-    virtual_fixed: Vec<(usize, u64)>,
+    virtual_fixed: Fixed,
     /// Source axes with a single coordinate.
-    source_fixed: Vec<(usize, u64)>,
-    groups: Vec<Group>,
+    source_fixed: Fixed,
+    groups: Groups,
     count: u64,
     virtual_count: u64,
 }
+
+/// Axes with the coordinate or place they are at.
+type Fixed = SmallVec<[(usize, u64); 2]>;
+type Groups = SmallVec<[Group; 3]>;
 
 /// Axes of both sides that correspond among themselves.
 #[derive(Clone, Debug)]
@@ -36,6 +49,7 @@ enum Group {
 
 /// A factor with the first axis it covers.
 type Placed<'a> = (usize, &'a Factor);
+type AllPlaced<'a> = SmallVec<[Placed<'a>; 4]>;
 
 impl Mapper {
     /// The mapping of `source` to `virtual_selection`.
@@ -52,6 +66,9 @@ impl Mapper {
         source: &Selection,
         sdims: &[u64],
     ) -> Result<Self> {
+        if let Some(shift) = Shift::between(virtual_selection, vdims, source, sdims) {
+            return Ok(Self::Shift(shift));
+        }
         let slices = match (slices(virtual_selection, vdims)?, slices(source, sdims)?) {
             (Some(here), Some(there)) => Some(here.min(there)),
             _ => None,
@@ -60,13 +77,43 @@ impl Mapper {
     }
 
     pub(crate) fn between(from: &Shape, to: &Shape) -> Result<Self> {
+        Grouped::between(from, to).map(|groups| Self::Grouped(Box::new(groups)))
+    }
+
+    /// How many elements correspond.
+    #[cfg(test)]
+    pub(crate) fn count(&self) -> u64 {
+        match self {
+            Self::Shift(shift) => shift.count(),
+            Self::Grouped(groups) => groups.count,
+        }
+    }
+
+    /// Whether the source has fewer elements than the virtual selection.
+    pub(crate) fn is_short(&self) -> bool {
+        match self {
+            Self::Shift(_) => false,
+            Self::Grouped(groups) => groups.count < groups.virtual_count,
+        }
+    }
+
+    /// `part`, whose source side is the virtual dataset, as parts of the source.
+    pub(crate) fn project(&self, part: &Part) -> Vec<Part> {
+        match self {
+            Self::Shift(shift) => shift.project(part).into_iter().collect(),
+            Self::Grouped(groups) => groups.project(part).unwrap_or_default(),
+        }
+    }
+}
+
+impl Grouped {
+    fn between(from: &Shape, to: &Shape) -> Result<Self> {
         let count = from.count().min(to.count());
         let mut mapper = Self {
             rank: from.rank(),
-            bounds: if count == 0 { None } else { from.bounds() },
-            virtual_fixed: Vec::new(),
-            source_fixed: Vec::new(),
-            groups: Vec::new(),
+            virtual_fixed: Fixed::new(),
+            source_fixed: Fixed::new(),
+            groups: Groups::new(),
             count,
             virtual_count: from.count(),
         };
@@ -78,30 +125,17 @@ impl Mapper {
             let to = without_single(to, &mut mapper.source_fixed);
             mapper.groups = groups(&from, &to)?;
         } else {
-            mapper.groups = vec![by_counting(&placed(from), &placed(to))?];
+            mapper.groups.push(by_counting(&placed(from), &placed(to))?);
         }
         Ok(mapper)
     }
 
-    /// How many elements correspond.
-    #[cfg(test)]
-    pub(crate) fn count(&self) -> u64 {
-        self.count
-    }
-
-    /// Whether the source has fewer elements than the virtual selection.
-    pub(crate) fn is_short(&self) -> bool {
-        self.count < self.virtual_count
-    }
-
-    /// `part`, whose source side is the virtual dataset, as parts of the source.
-    pub(crate) fn project(&self, part: &Part) -> Vec<Part> {
-        self.try_project(part).unwrap_or_default()
-    }
-
-    fn try_project(&self, part: &Part) -> Option<Vec<Part>> {
-        self.bounds.as_ref()?;
-        let mut places: Vec<(usize, u64)> = Vec::new();
+    /// `None` when nothing of the part has a source.
+    fn project(&self, part: &Part) -> Option<Vec<Part>> {
+        if self.count == 0 {
+            return None;
+        }
+        let mut places = Fixed::new();
         for axis in part.axes.iter().filter(|axis| axis.source_axis.is_none()) {
             places.extend(axis.place_axis.zip(axis.segments.first().map(|segment| segment.place)));
         }
@@ -137,7 +171,7 @@ impl Mapper {
             }
         }
         pairs.extend(paired(&places, &self.source_fixed));
-        Some(product(&pairs, &alternatives))
+        Some(product(pairs, &alternatives))
     }
 }
 
@@ -148,8 +182,8 @@ fn slices(selection: &Selection, dims: &[u64]) -> Result<Option<u64>> {
 }
 
 /// Segments of a virtual axis as segments of the source axis.
-fn through(segments: &[Segment], from: &Axis, to: &Axis) -> Vec<Segment> {
-    let mut all = Vec::with_capacity(segments.len());
+fn through(segments: &[Segment], from: &Axis, to: &Axis) -> Segments {
+    let mut all = Segments::new();
     for segment in segments {
         from.meet(&segment.sources(), |hit| {
             to.locate(&hit.reached(), |next| all.push(segment.through(&hit.then(&next))));
@@ -168,8 +202,8 @@ pub(crate) fn paired<'a>(
 }
 
 /// Every combination of the groups' alternatives, each with the axes common to all.
-fn product(common: &[PartAxis], alternatives: &[Vec<Vec<PartAxis>>]) -> Vec<Part> {
-    let mut all = vec![Part { axes: common.to_vec() }];
+fn product(common: Vec<PartAxis>, alternatives: &[Vec<Vec<PartAxis>>]) -> Vec<Part> {
+    let mut all = vec![Part { axes: common }];
     for group in alternatives {
         let extended = |part: &Part| {
             let part = part.clone();
@@ -187,7 +221,7 @@ fn product(common: &[PartAxis], alternatives: &[Vec<Vec<PartAxis>>]) -> Vec<Part
     all
 }
 
-fn placed(shape: &Shape) -> Vec<Placed<'_>> {
+fn placed(shape: &Shape) -> AllPlaced<'_> {
     let mut axis = 0;
     let place = |factor| {
         let at = axis;
@@ -198,7 +232,7 @@ fn placed(shape: &Shape) -> Vec<Placed<'_>> {
 }
 
 /// The factors of more than one element; the others go to `fixed`.
-fn without_single<'a>(shape: &'a Shape, fixed: &mut Vec<(usize, u64)>) -> Vec<Placed<'a>> {
+fn without_single<'a>(shape: &'a Shape, fixed: &mut Fixed) -> AllPlaced<'a> {
     let mut rest = placed(shape);
     rest.retain(|(at, factor)| match factor {
         Factor::Axis(axis) if axis.length() == 1 => {
@@ -211,8 +245,8 @@ fn without_single<'a>(shape: &'a Shape, fixed: &mut Vec<(usize, u64)>) -> Vec<Pl
 }
 
 /// Factors of the two sides in the smallest groups of equal size; the totals are equal.
-fn groups(from: &[Placed<'_>], to: &[Placed<'_>]) -> Result<Vec<Group>> {
-    let mut groups = Vec::with_capacity(from.len());
+fn groups(from: &[Placed<'_>], to: &[Placed<'_>]) -> Result<Groups> {
+    let mut groups = Groups::new();
     let (mut here, mut there) = (from, to);
     while !here.is_empty() || !there.is_empty() {
         let (mut size, mut other_size) = (1_u64, 1_u64);

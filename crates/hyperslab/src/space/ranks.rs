@@ -1,6 +1,6 @@
 //! [`Ranks`]: axes that correspond only by counting elements in row-major order.
 
-use crate::space::part::{Part, PartAxis, Segment};
+use crate::space::part::{Part, PartAxis, Segment, Segments};
 use crate::space::progression::{Hit, Progression, gcd};
 use crate::space::project::paired;
 use crate::space::shape::Piece;
@@ -222,7 +222,7 @@ impl Side {
         let fixed = fixed.filter(|(number, _)| *number != axis);
         let sources: Vec<(usize, u64)> =
             fixed.map(|(_, ((own, axis), index))| (*axis, own.coordinate(*index))).collect();
-        let mut segments = Vec::new();
+        let mut segments = Segments::new();
         if let Some(own) = piece.axes.get(axis) {
             own.locate(&along, |hit| segments.push(line.segment.through(&members.then(&hit))));
         } else {

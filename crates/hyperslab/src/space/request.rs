@@ -2,7 +2,7 @@
 
 use crate::error::Result;
 use crate::space::axis::Axis;
-use crate::space::part::{Part, PartAxis, Segment};
+use crate::space::part::{Part, PartAxis, Segment, Segments};
 use crate::space::points::Points;
 use crate::space::progression::Progression;
 use crate::space::project::Mapper;
@@ -36,7 +36,7 @@ pub(crate) fn parts(selection: &Selection, dims: &[u64]) -> Result<Vec<Part>> {
 fn whole(number: usize, axis: &Axis) -> PartAxis {
     let every = Progression::upto(axis.length());
     let identity = Segment { place: 0, place_step: 1, source: 0, source_step: 1, count: every.count };
-    let mut segments = Vec::new();
+    let mut segments = Segments::new();
     axis.locate(&every, |hit| segments.push(identity.through(&hit)));
     PartAxis { place_axis: Some(number), source_axis: Some(number), segments }
 }
@@ -100,7 +100,7 @@ impl<'a> Line<'a> {
                 source_step: step,
                 count: self.count,
             };
-            PartAxis { place_axis: Some(0), source_axis: Some(axis), segments: vec![segment] }
+            PartAxis { place_axis: Some(0), source_axis: Some(axis), segments: [segment].into() }
         });
         Part { axes: axes.collect() }
     }

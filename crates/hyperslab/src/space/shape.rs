@@ -9,6 +9,7 @@ use crate::space::extent::product;
 use crate::space::hyperslab::Hyperslab;
 use crate::space::part::{Part, PartAxis};
 use crate::space::selection::Selection;
+use smallvec::{SmallVec, smallvec};
 
 /// The most pieces a selection is cut into: more would be a list of elements in disguise.
 const MAX_PIECES: usize = 1 << 20;
@@ -16,9 +17,12 @@ const MAX_PIECES: usize = 1 << 20;
 /// The elements of a selection in row-major order.
 #[derive(Clone, Debug)]
 pub(crate) struct Shape {
-    factors: Vec<Factor>,
+    factors: Factors,
     count: u64,
 }
+
+/// The factors of a selection, most often few.
+type Factors = SmallVec<[Factor; 3]>;
 
 /// Neighbouring axes whose coordinates do not depend on those of other axes.
 #[derive(Clone, Debug)]
@@ -68,7 +72,7 @@ impl Shape {
     pub(crate) fn of(selection: &Selection, dims: &[u64], slices: Option<u64>) -> Result<Self> {
         let factors = match selection {
             Selection::All => dims.iter().map(|dim| Factor::Axis(Axis::range(0, *dim))).collect(),
-            Selection::None => vec![Factor::Axis(Axis::range(0, 0)); dims.len().max(1)],
+            Selection::None => smallvec![Factor::Axis(Axis::range(0, 0)); dims.len().max(1)],
             Selection::Points(_) => return Err(Error::usage("a list of points is not a selection of boxes")),
             Selection::Hyperslab(Hyperslab::Regular(axes)) => {
                 let axes = axes.iter().enumerate().map(|(number, slab)| {
@@ -81,7 +85,7 @@ impl Shape {
                 axes.collect::<Result<_>>()?
             }
             Selection::Hyperslab(Hyperslab::Blocks(blocks)) if blocks.is_empty() => {
-                vec![Factor::Axis(Axis::range(0, 0)); blocks.rank()]
+                smallvec![Factor::Axis(Axis::range(0, 0)); blocks.rank()]
             }
             Selection::Hyperslab(Hyperslab::Blocks(blocks)) => {
                 blocks.count()?;
@@ -91,14 +95,14 @@ impl Shape {
         Self::new(factors)
     }
 
-    fn new(factors: Vec<Factor>) -> Result<Self> {
+    fn new(factors: Factors) -> Result<Self> {
         let count = product(factors.iter().map(Factor::count))?;
         Ok(Self { factors, count })
     }
 
     /// A row of `count` elements.
     pub(crate) fn row(count: u64) -> Self {
-        Self { factors: vec![Factor::Axis(Axis::range(0, count))], count }
+        Self { factors: smallvec![Factor::Axis(Axis::range(0, count))], count }
     }
 
     pub(crate) fn count(&self) -> u64 {
@@ -135,29 +139,6 @@ impl Shape {
                 }),
             }
         })
-    }
-
-    /// The smallest and largest coordinate on each axis; `None` when nothing is selected.
-    pub(crate) fn bounds(&self) -> Option<Vec<(u64, u64)>> {
-        let mut all = Vec::with_capacity(self.rank());
-        for factor in &self.factors {
-            match factor {
-                Factor::Axis(axis) => all.push(axis.bounds()?),
-                Factor::Pieces { pieces, .. } => {
-                    let bounds =
-                        |piece: &Piece| piece.axes.iter().map(Axis::bounds).collect::<Option<Vec<_>>>();
-                    let widest = pieces.iter().filter_map(bounds).reduce(|mut widest, bounds| {
-                        for ((low, high), (first, last)) in widest.iter_mut().zip(bounds) {
-                            *low = first.min(*low);
-                            *high = last.max(*high);
-                        }
-                        widest
-                    });
-                    all.extend(widest?);
-                }
-            }
-        }
-        Some(all)
     }
 }
 
@@ -218,8 +199,8 @@ fn prepend(axis: &Axis, below: &[Piece], below_count: u64, before: u64, all: &mu
 }
 
 /// The factors of a union of boxes.
-fn factors(slabs: &Arc<Vec<Slab>>, rank: usize) -> Result<Vec<Factor>> {
-    let mut all = Vec::new();
+fn factors(slabs: &Arc<Vec<Slab>>, rank: usize) -> Result<Factors> {
+    let mut all = Factors::new();
     let mut level = slabs;
     while let Some(first) = level.first() {
         if level.iter().any(|slab| slab.below != first.below) {

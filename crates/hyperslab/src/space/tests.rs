@@ -115,6 +115,20 @@ proptest! {
         check_projection(&dims, &here, &sdims, &Selection::All, seed)?;
         check_projection(&sdims, &Selection::All, &dims, &here, seed)?;
     }
+
+    #[test]
+    fn a_box_that_is_one_of_the_same_shape_elsewhere_projects_exactly(
+        axes in prop::collection::vec((1..5_u64, 0..4_u64, 0..4_u64, 0..3_u64), 1..4),
+        seed in 0..1000_u64,
+    ) {
+        let range = |start: u64, length: u64| start..start + length;
+        let here: Vec<_> = axes.iter().map(|(length, first, _, _)| range(*first, *length)).collect();
+        let there: Vec<_> = axes.iter().map(|(length, _, first, _)| range(*first, *length)).collect();
+        let vdims: Vec<u64> = here.iter().zip(&axes).map(|(range, (.., after))| range.end + after).collect();
+        let sdims: Vec<u64> = there.iter().zip(&axes).map(|(range, (.., after))| range.end + after).collect();
+        let (here, there) = (Selection::from_ranges(&here).unwrap(), Selection::from_ranges(&there).unwrap());
+        check_projection(&vdims, &here, &sdims, &there, seed)?;
+    }
 }
 
 /// Some request of an array of size `dims`, chosen by `seed`.

@@ -7,6 +7,7 @@ use crate::space::{Mapper, Part, Selection, Shape, disjoint};
 use crate::vds::layout::{Met, VirtualLayout};
 use crate::vds::mapping::VirtualMapping;
 use crate::vds::source::{Source, SourceName, Sources};
+use smallvec::SmallVec;
 
 /// Mappings whose bounding boxes meet a request may not meet it themselves; this many times as many are
 /// looked at.
@@ -46,19 +47,7 @@ pub(crate) fn gather<S: Sources>(
     most: usize,
 ) -> Result<Gather<S::Source>> {
     let wanted = wanted(layout, parts, most.saturating_mul(MET_PER_PART), sources.limits().touched_sources)?;
-    let mut names = Vec::new();
-    let mut numbers: HashMap<SourceName, usize> = HashMap::new();
-    let mut source_of = Vec::with_capacity(wanted.len());
-    for met in &wanted {
-        let (file, path) = met.mapping.names(met.block);
-        let name = SourceName { file, path };
-        let next = names.len();
-        let number = *numbers.entry(name).or_insert_with_key(|name| {
-            names.push((name.clone(), met.number));
-            next
-        });
-        source_of.push(number);
-    }
+    let (names, source_of) = named(&wanted);
     let opened = open(sources, &names)?;
     let mut found: Vec<(usize, Part)> = Vec::new();
     for (met, number) in wanted.iter().zip(source_of) {
@@ -82,7 +71,7 @@ struct Wanted {
     number: usize,
     mapping: VirtualMapping,
     block: Option<u64>,
-    parts: Vec<usize>,
+    parts: SmallVec<[usize; 1]>,
 }
 
 fn wanted(layout: &VirtualLayout, parts: &[Part], most: usize, numbered: u64) -> Result<Vec<Wanted>> {
@@ -93,12 +82,35 @@ fn wanted(layout: &VirtualLayout, parts: &[Part], most: usize, numbered: u64) ->
         let Some(mapping) = layout.mappings().get(number) else { continue };
         let shape = Shape::of(&*mapping.virtual_block(block)?, layout.extent().dims(), None)?;
         let meets = |met: &Met| parts.get(met.part).is_some_and(|part| shape.meets(part));
-        let parts: Vec<usize> = group.iter().filter(|met| meets(met)).map(|met| met.part).collect();
+        let parts: SmallVec<_> = group.iter().filter(|met| meets(met)).map(|met| met.part).collect();
         if !parts.is_empty() {
             all.push(Wanted { number, mapping, block, parts });
         }
     }
     Ok(all)
+}
+
+/// The sources, each with the first mapping that names it, and which of them each mapping has.
+fn named(wanted: &[Wanted]) -> (Vec<(SourceName, usize)>, Vec<usize>) {
+    let mut names: Vec<(SourceName, usize)> = Vec::new();
+    let mut numbers: HashMap<SourceName, usize> = HashMap::new();
+    let mut source_of: Vec<usize> = Vec::with_capacity(wanted.len());
+    let mut before = None;
+    for met in wanted {
+        let (file, path) = met.mapping.names(met.block);
+        let name = SourceName { file, path };
+        // Most often that of the mapping before, which needs no search.
+        let number = match before.take() {
+            Some((known, number)) if known == name => number,
+            _ => *numbers.entry(name.clone()).or_insert_with_key(|name| {
+                names.push((name.clone(), met.number));
+                names.len() - 1
+            }),
+        };
+        before = Some((name, number));
+        source_of.push(number);
+    }
+    (names, source_of)
 }
 
 fn open<S: Sources>(sources: &S, names: &[(SourceName, usize)]) -> Result<Vec<Option<S::Source>>> {
