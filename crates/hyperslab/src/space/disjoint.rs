@@ -34,10 +34,10 @@ pub(crate) fn disjoint(parts: &[Part]) -> bool {
             continue;
         }
         let (axis, stuck) = (together.axis, together.stuck);
+        let count = together.rows.len();
         let groups = separate(together.rows, axis);
-        let stuck = if groups.len() == 1 { stuck + 1 } else { 0 };
-        let groups = groups.into_iter().filter(|group| group.len() > 1);
-        waiting.extend(groups.map(|rows| Together { rows, axis: (axis + 1) % rank, stuck }));
+        let stuck = if groups.first().is_some_and(|group| group.len() == count) { stuck + 1 } else { 0 };
+        waiting.extend(groups.into_iter().map(|rows| Together { rows, axis: (axis + 1) % rank, stuck }));
     }
     true
 }
@@ -73,35 +73,41 @@ fn push_places<'a>(part: &'a Part, number: usize, all: &mut Vec<Places<'a>>) -> 
     Some(())
 }
 
-/// Groups of parts that may share places as far as this axis tells.
+/// Groups of several parts that may share places as far as this axis tells.
 fn separate(mut rows: Vec<Row<'_>>, axis: usize) -> Vec<Vec<Row<'_>>> {
     let low = |row: Row<'_>| row.get(axis).map_or(0, |places| places.low);
     let high = |row: Row<'_>| row.get(axis).map_or(u64::MAX, |places| places.high);
     rows.sort_unstable_by_key(|row| low(row));
     let mut groups: Vec<Vec<Row<'_>>> = Vec::new();
-    let mut end = 0;
-    for row in rows {
-        match groups.last_mut().filter(|_| low(row) <= end) {
-            Some(group) => group.push(row),
-            None => groups.push(vec![row]),
+    let mut rest = rows.as_slice();
+    while let Some((first, others)) = rest.split_first() {
+        let mut end = high(first);
+        let together = others.iter().take_while(|row| {
+            let meets = low(row) <= end;
+            end = end.max(high(row));
+            meets
+        });
+        let (group, next) = rest.split_at_checked(1 + together.count()).unwrap_or_default();
+        if group.len() > 1 {
+            groups.extend(by_class(group, axis));
         }
-        end = end.max(high(row));
+        rest = next;
     }
-    groups.into_iter().flat_map(|group| by_class(group, axis)).collect()
+    groups
 }
 
 /// Parts spaced by the same step meet only when they have the same remainder.
-fn by_class(group: Vec<Row<'_>>, axis: usize) -> Vec<Vec<Row<'_>>> {
+fn by_class<'a>(group: &[Row<'a>], axis: usize) -> Vec<Vec<Row<'a>>> {
     let steps =
         group.iter().filter_map(|row| row.get(axis)).map(|places| places.step).filter(|step| *step != 0);
     let common = steps.reduce(|one, other| if one == other { one } else { 1 });
-    let Some(step) = common.filter(|step| *step > 1 && group.len() > 1) else { return vec![group] };
+    let Some(step) = common.filter(|step| *step > 1) else { return vec![group.to_vec()] };
     let mut classes: BTreeMap<u64, Vec<Row<'_>>> = BTreeMap::new();
     for row in group {
         let class = row.get(axis).map_or(0, |places| places.low % step);
         classes.entry(class).or_default().push(row);
     }
-    classes.into_values().collect()
+    classes.into_values().filter(|class| class.len() > 1).collect()
 }
 
 /// Whether all pairs are disjoint, exactly; `false` when `work` runs out.

@@ -28,6 +28,9 @@ pub(crate) struct PartAxis {
     pub(crate) segments: Segments,
 }
 
+/// What a part becomes in another source, most often a single part.
+pub(crate) type Parts = SmallVec<[Part; 1]>;
+
 /// A correspondence between an output array and a source: the product of its axes.
 ///
 /// Each axis of the output array and of the source occurs exactly once; elements correspond one to one.

@@ -6,7 +6,7 @@
 
 use crate::error::Result;
 use crate::space::axis::Axis;
-use crate::space::part::{Part, PartAxis, Segment, Segments};
+use crate::space::part::{Part, PartAxis, Parts, Segment, Segments};
 use crate::space::ranks::{Ranks, Side};
 use crate::space::selection::Selection;
 use crate::space::shape::{Factor, Shape, pieces};
@@ -98,7 +98,7 @@ impl Mapper {
     }
 
     /// `part`, whose source side is the virtual dataset, as parts of the source.
-    pub(crate) fn project(&self, part: &Part) -> Vec<Part> {
+    pub(crate) fn project(&self, part: &Part) -> Parts {
         match self {
             Self::Shift(shift) => shift.project(part).into_iter().collect(),
             Self::Grouped(groups) => groups.project(part).unwrap_or_default(),
@@ -131,7 +131,7 @@ impl Grouped {
     }
 
     /// `None` when nothing of the part has a source.
-    fn project(&self, part: &Part) -> Option<Vec<Part>> {
+    fn project(&self, part: &Part) -> Option<Parts> {
         if self.count == 0 {
             return None;
         }
@@ -202,8 +202,8 @@ pub(crate) fn paired<'a>(
 }
 
 /// Every combination of the groups' alternatives, each with the axes common to all.
-fn product(common: Vec<PartAxis>, alternatives: &[Vec<Vec<PartAxis>>]) -> Vec<Part> {
-    let mut all = vec![Part { axes: common }];
+fn product(common: Vec<PartAxis>, alternatives: &[Vec<Vec<PartAxis>>]) -> Parts {
+    let mut all = Parts::from([Part { axes: common }]);
     for group in alternatives {
         let extended = |part: &Part| {
             let part = part.clone();

@@ -29,7 +29,7 @@ pub(crate) fn parts(selection: &Selection, dims: &[u64]) -> Result<Vec<Part>> {
     }
     let row = Shape::row(shape.count());
     let all = Part { axes: vec![whole(0, &Axis::range(0, shape.count()))] };
-    Ok(Mapper::between(&row, &shape)?.project(&all))
+    Ok(Mapper::between(&row, &shape)?.project(&all).into_vec())
 }
 
 /// All of an axis, at the places 0, 1, 2, …

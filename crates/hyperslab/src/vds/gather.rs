@@ -49,7 +49,7 @@ pub(crate) fn gather<S: Sources>(
     let wanted = wanted(layout, parts, most.saturating_mul(MET_PER_PART), sources.limits().touched_sources)?;
     let (names, source_of) = named(&wanted);
     let opened = open(sources, &names)?;
-    let mut found: Vec<(usize, Part)> = Vec::new();
+    let mut found: Vec<(usize, Part)> = Vec::with_capacity(wanted.len());
     for (met, number) in wanted.iter().zip(source_of) {
         let Some(source) = opened.get(number).and_then(Option::as_ref) else { continue };
         let projected = met.project(layout, parts, source.dims(), |part| {
