@@ -62,7 +62,7 @@ impl Chunks<'_> {
     ) -> Result<()> {
         chunk_bytes(self.metadata, self.grid, self.element)?;
         let tiling = Tiling::new(&self.grid.chunk, self.element)?;
-        let mut batch: Vec<Cells<'_>> = Vec::new();
+        let mut batch: Vec<Cells<'_>> = Vec::with_capacity(range.len().min(CELLS));
         let mut count = 0usize;
         for part in range {
             let cells = output.claim(part)?.cells(&tiling)?;
@@ -269,8 +269,10 @@ impl Fetch<'_> {
         if !self.chunks.pipeline.is_empty() {
             return (whole <= SMALL).then_some(dataset);
         }
-        // Chunks that need no decoding are read in parts, straight from the file, until that has cost as much.
-        if self.chunks.linear.growing || whole > recent::BYTES as u64 || self.asked > whole / 2 {
+        // Chunks that need no decoding are read straight from the file until that has cost as much, large ones
+        // always when most of them is wanted.
+        let streams = whole > SMALL && self.asked > whole / 2;
+        if self.chunks.linear.growing || whole > recent::BYTES as u64 || streams {
             return None;
         }
         let cost = GAP as u64 + self.asked / tasks.len().max(1) as u64;

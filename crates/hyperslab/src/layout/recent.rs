@@ -1,4 +1,4 @@
-//! [`Recent`]: decoded chunks that a thread read small parts of last.
+//! [`Recent`]: decoded chunks of the last small reads of a thread.
 
 use crate::error::{Error, Result};
 use crate::index::StoredChunk;
@@ -17,7 +17,7 @@ type Key = (Identity, StoredChunk);
 pub(crate) struct Recent {
     chunks: Vec<(Key, Vec<u8>)>,
     bytes: usize,
-    /// What was spent on parts of chunks that are not here, the last one used at the end.
+    /// What was spent on reading from chunks that are not here, the last one used at the end.
     spent: Vec<(Key, u64)>,
 }
 
@@ -44,17 +44,18 @@ impl Recent {
         self.chunks.last().map(|(_, bytes)| bytes.as_slice()).ok_or_else(|| Error::usage("no chunk"))
     }
 
-    /// Whether a chunk that can be read in parts is here, or better had been: parts of it have cost more than
-    /// all of it by now, this one, of `cost` bytes, included. So keeping chunks at most doubles what is read.
+    /// Whether a chunk that can be read without keeping it is here, or better had been: what was read of it
+    /// before this, which costs `cost` bytes, has cost as much as all of it. So keeping chunks at most doubles
+    /// what is read, and a chunk that is read once is not kept.
     pub(crate) fn pays(&mut self, chunk: Key, cost: u64) -> bool {
         if self.chunks.iter().any(|(key, _)| *key == chunk) {
             return true;
         }
-        let spent = self.take_spent(chunk).saturating_add(cost);
+        let spent = self.take_spent(chunk);
         if self.spent.len() >= CHUNKS {
             self.spent.remove(0);
         }
-        self.spent.push((chunk, spent));
+        self.spent.push((chunk, spent.saturating_add(cost)));
         spent >= chunk.1.size
     }
 
@@ -123,14 +124,14 @@ mod tests {
     }
 
     #[test]
-    fn parts_are_paid_for_until_they_have_cost_as_much_as_the_chunk() {
+    fn a_chunk_pays_once_what_was_read_of_it_has_cost_as_much_as_all_of_it() {
         let (mut recent, dataset) = (Recent::default(), Identity::fresh());
         let (one, other) = ((dataset, chunk(1)), (dataset, chunk(2)));
-        assert!(!recent.pays(one, 4) && !recent.pays(other, 8) && !recent.pays(one, 4));
-        assert!(recent.pays(one, 1), "nine bytes");
+        assert!(!recent.pays(one, 4) && !recent.pays(other, 8) && !recent.pays(one, 5));
+        assert!(recent.pays(one, 1), "nine bytes before");
         assert!(recent.pays(one, 0), "until it is here");
         recent.get(one, 9, |_| Ok(())).unwrap();
-        assert!(recent.pays(one, 0) && recent.pays(other, 1) && recent.spent.len() == 1);
+        assert!(recent.pays(one, 0) && !recent.pays(other, 1) && recent.spent.len() == 1);
         for at in 0..2 * CHUNKS as u64 {
             assert!(!recent.pays((dataset, chunk(100 + at)), 8));
         }
