@@ -567,7 +567,11 @@ impl<'a> Draft<'a> {
                 }
                 let rest = part.room.len().saturating_sub(body.position());
                 messages = messages.saturating_add(write_room(rest, &prefix, &mut body)?);
-                writes.push((nth, part, body.into_bytes()));
+                let body = body.into_bytes();
+                if body.len() != part.room.len() {
+                    return Err(part.misfit(body.len()));
+                }
+                writes.push((nth, part, body));
             }
             count = count.saturating_add(messages);
         }
@@ -633,6 +637,14 @@ impl Part<'_> {
         if self.state == State::Same {
             self.state = State::Changed;
         }
+    }
+
+    /// What a header was read from may have messages of sizes that none is written with.
+    fn misfit(&self, needed: usize) -> Error {
+        let (address, room) = (self.address, self.room.len());
+        Error::malformed(format!(
+            "its messages at {address} need {needed} bytes and are in {room}; repack the file"
+        ))
     }
 
     fn write(&self, md: &Metadata, how: (Stage, Seal), body: &[u8]) -> Result<()> {

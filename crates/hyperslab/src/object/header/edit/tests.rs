@@ -1,9 +1,11 @@
 //! Headers against a list of messages.
 
 use super::{Options, ROOM, add, create, remove_all, replace, set_link_count};
+use crate::error::ErrorKind;
 use crate::format::bytes::{Address, Bounds};
 use crate::format::object_header::{RawMessage, kind};
 use crate::metadata::Metadata;
+use crate::metadata::stage::{Seal, Stage};
 use crate::object::header::Header;
 use crate::storage::memory::MemoryStorage;
 use proptest::prelude::{ProptestConfig, any, prop, proptest};
@@ -44,6 +46,21 @@ fn same(md: &Metadata, at: Address, model: &[(u16, Vec<u8>)]) {
         let count = md.read(at, 4).unwrap();
         assert_eq!(usize::from(u16::from_le_bytes([count[2], count[3]])), header.messages.len());
     }
+}
+
+#[test]
+fn a_chunk_that_its_messages_do_not_fit_as_they_are_written_is_not_changed() {
+    // Messages of version 1 are written in multiples of 8 bytes, but the body of this first one has 13.
+    let md = file(Bounds::Earliest);
+    let mut bytes = vec![0; 16 + 8 + 13 + 8 + 16];
+    (bytes[0], bytes[2], bytes[4], bytes[8]) = (1, 2, 1, 8 + 13 + 8 + 16);
+    (bytes[16], bytes[18]) = (u8::try_from(kind::ATTRIBUTE).unwrap(), 13);
+    (bytes[37], bytes[39]) = (u8::try_from(kind::DATASPACE).unwrap(), 16);
+    let at = md.allocate(bytes.len()).unwrap();
+    md.put_unsealed(Stage::ObjectHeader, at, bytes.clone(), Seal::None).unwrap();
+    let error = replace(&md, at, 1, &message(kind::DATASPACE, vec![2; 16])).unwrap_err();
+    assert!(error.kind() == ErrorKind::Malformed && error.to_string().contains("repack"), "{error}");
+    assert_eq!(md.read(at, bytes.len()).unwrap(), bytes);
 }
 
 #[test]
